@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The first failure wins: what follows it, during unwinding, is a consequence
+ * and would only hide the cause.
+ */
+#include "base/err.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static void flatten(char *text)
+{
+	for (char *p = text; *p; p++)
+		if (*p == '\n' || *p == '\r' || *p == '\t')
+			*p = ' ';
+	for (size_t n = strlen(text); n && text[n - 1] == ' '; n--)
+		text[n - 1] = '\0';
+}
+
+int fail(struct err *err, int code, const char *format, ...)
+{
+	va_list ap;
+
+	if (!err || err->code)
+		return code;
+	err->code = code;
+	va_start(ap, format);
+	vsnprintf(err->text, sizeof(err->text), format, ap);
+	va_end(ap);
+	flatten(err->text);
+	return code;
+}
+
+int fail_errno(struct err *err, int code, const char *format, ...)
+{
+	size_t used;
+	va_list ap;
+
+	if (!err || err->code)
+		return code;
+	err->code = code;
+	va_start(ap, format);
+	vsnprintf(err->text, sizeof(err->text), format, ap);
+	va_end(ap);
+	used = strlen(err->text);
+	snprintf(err->text + used, sizeof(err->text) - used, ": %s",
+		 strerror(-code));
+	flatten(err->text);
+	return code;
+}
+
+int err_prefix(struct err *err, const char *format, ...)
+{
+	char prefix[256], text[sizeof(err->text)];
+	va_list ap;
+
+	if (!err || !err->code)
+		return err ? err->code : 0;
+	va_start(ap, format);
+	vsnprintf(prefix, sizeof(prefix), format, ap);
+	va_end(ap);
+	memcpy(text, err->text, sizeof(text));
+	snprintf(err->text, sizeof(err->text), "%s: %.*s", prefix,
+		 (int)(sizeof(text) - sizeof(prefix)), text);
+	flatten(err->text);
+	return err->code;
+}
+
+void err_clear(struct err *err)
+{
+	err->code = 0;
+	err->text[0] = '\0';
+}
+
+enum exit_code err_exit_code(int code)
+{
+	switch (-code) {
+	case 0:
+		return EXIT_OK;
+	case EINVAL:
+		return EXIT_USAGE;
+	case EBUSY:
+		return EXIT_BUSY;
+	case ESTALE:
+		return EXIT_WRONG_TARGET;
+	case EBADMSG:
+		return EXIT_MISMATCH;
+	case EOPNOTSUPP:
+		return EXIT_UNSUPPORTED;
+	default:
+		return EXIT_FAILED;
+	}
+}

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A rename is durable only after an fsync of its directory, and atomic only
+ * if the content was durable before: io_replace_file() does both in order.
+ */
+#include "base/io.h"
+
+#include <fcntl.h>
+#include <libgen.h>
+#include <linux/fs.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+
+#include "base/err.h"
+
+int io_read_full(int fd, void *buffer, size_t size_bytes)
+{
+	for (size_t done = 0; done < size_bytes;) {
+		ssize_t n = read(fd, (char *)buffer + done, size_bytes - done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			return -ENODATA;
+		done += n;
+	}
+	return 0;
+}
+
+int io_write_full(int fd, const void *buffer, size_t size_bytes)
+{
+	for (size_t done = 0; done < size_bytes;) {
+		ssize_t n = write(fd, (const char *)buffer + done,
+				  size_bytes - done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		done += n;
+	}
+	return 0;
+}
+
+int io_pread_full(int fd, void *buffer, size_t size_bytes, off_t offset_bytes)
+{
+	for (size_t done = 0; done < size_bytes;) {
+		ssize_t n = pread(fd, (char *)buffer + done, size_bytes - done,
+				  offset_bytes + done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			return -ENODATA;
+		done += n;
+	}
+	return 0;
+}
+
+/* Reads until end of file; /proc files have no size, so st_size is no help. */
+static int read_all(int fd, size_t max_bytes, char **ret_content,
+		    size_t *ret_size_bytes)
+{
+	_cleanup_free_ char *content = NULL;
+	size_t size = 0, room = 0;
+
+	for (;;) {
+		ssize_t n;
+
+		if (size + 1 >= room) {
+			char *bigger;
+
+			room = room ? room * 2 : 4096;
+			bigger = realloc(content, room);
+			if (!bigger)
+				return -ENOMEM;
+			content = bigger;
+		}
+		n = read(fd, content + size, room - size - 1);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		size += n;
+		if (size > max_bytes)
+			return -EFBIG;
+	}
+	content[size] = '\0';
+	*ret_content = TAKE_PTR(content);
+	if (ret_size_bytes)
+		*ret_size_bytes = size;
+	return 0;
+}
+
+int io_read_file(const char *path, size_t max_bytes, char **ret_content,
+		 size_t *ret_size_bytes, struct err *err)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int r;
+
+	if (fd < 0)
+		return fail_errno(err, -errno, "%s", path);
+	r = read_all(fd, max_bytes, ret_content, ret_size_bytes);
+	if (r < 0)
+		return fail_errno(err, r, "%s", path);
+	return 0;
+}
+
+int io_sync_dir(const char *path, struct err *err)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0 || fsync(fd) < 0)
+		return fail_errno(err, -errno, "%s", path);
+	return 0;
+}
+
+static int sync_parent(const char *path, struct err *err)
+{
+	_cleanup_free_ char *copy = strdup(path);
+
+	if (!copy)
+		return fail(err, -ENOMEM, "%s: out of memory", path);
+	return io_sync_dir(dirname(copy), err);
+}
+
+static int write_durably(const char *path, const void *content,
+			 size_t size_bytes, mode_t mode, struct err *err)
+{
+	_cleanup_close_ int fd = open(
+		path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
+		mode);
+	int r;
+
+	if (fd < 0)
+		return fail_errno(err, -errno, "%s", path);
+	r = io_write_full(fd, content, size_bytes);
+	if (r == 0 && fsync(fd) < 0)
+		r = -errno;
+	if (r < 0)
+		return fail_errno(err, r, "%s", path);
+	return 0;
+}
+
+int io_replace_file(const char *path, const void *content, size_t size_bytes,
+		    mode_t mode, struct err *err)
+{
+	_cleanup_free_ char *temporary = io_format("%s.tmp", path);
+	int r;
+
+	if (!temporary)
+		return fail(err, -ENOMEM, "%s: out of memory", path);
+	r = write_durably(temporary, content, size_bytes, mode, err);
+	if (r == 0 && rename(temporary, path) < 0)
+		r = fail_errno(err, -errno, "%s", path);
+	if (r < 0) {
+		unlink(temporary);
+		return r;
+	}
+	return sync_parent(path, err);
+}
+
+int io_make_dirs(const char *path, struct err *err)
+{
+	_cleanup_free_ char *copy = strdup(path);
+
+	if (!copy)
+		return fail(err, -ENOMEM, "%s: out of memory", path);
+	for (char *p = copy + 1;; p++) {
+		char saved = *p;
+
+		if (saved != '/' && saved != '\0')
+			continue;
+		*p = '\0';
+		if (mkdir(copy, 0700) < 0 && errno != EEXIST)
+			return fail_errno(err, -errno, "%s", copy);
+		*p = saved;
+		if (!saved)
+			return 0;
+	}
+}
+
+int io_size_bytes(int fd, uint64_t *ret_bytes)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (S_ISBLK(st.st_mode))
+		return ioctl(fd, BLKGETSIZE64, ret_bytes) < 0 ? -errno : 0;
+	if (!S_ISREG(st.st_mode))
+		return -ENOTBLK;
+	*ret_bytes = st.st_size;
+	return 0;
+}
+
+char *io_format(const char *format, ...)
+{
+	va_list ap;
+	char *text;
+	int r;
+
+	va_start(ap, format);
+	r = vasprintf(&text, format, ap);
+	va_end(ap);
+	return r < 0 ? NULL : text;
+}
