@@ -52,17 +52,18 @@ int fail_errno(struct err *err, int code, const char *format, ...)
 
 int err_prefix(struct err *err, const char *format, ...)
 {
-	char prefix[256], text[sizeof(err->text)];
+	char line[sizeof(err->text)];
+	size_t used;
 	va_list ap;
 
 	if (!err || !err->code)
 		return err ? err->code : 0;
 	va_start(ap, format);
-	vsnprintf(prefix, sizeof(prefix), format, ap);
+	vsnprintf(line, sizeof(line), format, ap);
 	va_end(ap);
-	memcpy(text, err->text, sizeof(text));
-	snprintf(err->text, sizeof(err->text), "%s: %.*s", prefix,
-		 (int)(sizeof(text) - sizeof(prefix)), text);
+	used = strlen(line);
+	snprintf(line + used, sizeof(line) - used, ": %s", err->text);
+	memcpy(err->text, line, sizeof(line));
 	flatten(err->text);
 	return err->code;
 }

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What every command understands: -h, -q, --output, --progress, --connect;
+ * and how every command ends: one line of error, or one JSON object.
+ */
+#pragma once
+
+#include <getopt.h>
+
+#include "cmd/cmd.h"
+#include "job/ui.h"
+
+struct json;
+
+struct options {
+	const struct cmd *cmd;
+	const char *connect; /* libvirt URI, NULL: libvirt's default */
+	bool json;
+	struct ui ui;
+};
+
+/* Values for a command's own long options start here. */
+enum { OPTION_OWN = 0x200 };
+
+/* An options structure for @cmd before the first options_next(). */
+struct options options_init(const struct cmd *cmd);
+
+/*
+ * getopt_long(3) with the common options added to @own (long options only,
+ * ended by a zero entry) and handled. Returns the option's value, -1 after
+ * the last one. -h and a wrong option end the process.
+ */
+int options_next(struct options *options, const struct option *own, int argc,
+		 char **argv);
+
+/*
+ * Takes the operands behind the options: between @min and @max of them. Ends
+ * the process with the usage line if there are fewer or more. Returns how
+ * many; they are argv[optind] onwards.
+ */
+int options_operands(const struct options *options, int min, int max, int argc,
+		     char **argv);
+
+/* Says what is wrong with the command line; returns EXIT_USAGE. */
+enum exit_code options_usage(const struct options *options, const char *format,
+			     ...) __attribute__((format(printf, 2, 3)));
+
+/*
+ * The end of a command: prints the error of @err, if it failed, on stderr,
+ * and with --output json @report (consumed, may be NULL) with "ok", "error"
+ * and "exit_code" added, on stdout. Returns @code, or, when that is EXIT_OK
+ * and @err holds a failure, the exit code of that failure.
+ */
+enum exit_code options_finish(const struct options *options,
+			      const struct err *err, enum exit_code code,
+			      struct json *report);

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A signal handler can reach nothing but a static variable: this flag is the
+ * only one of the program.
+ */
+#include "job/interrupt.h"
+
+static volatile sig_atomic_t interrupted;
+
+static void note_signal(int signal)
+{
+	interrupted = signal;
+}
+
+const volatile sig_atomic_t *interrupt_catch(void)
+{
+	struct sigaction action = {.sa_handler = note_signal};
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGHUP, &action, NULL);
+	return &interrupted;
+}

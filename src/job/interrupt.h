@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Ctrl-C and SIGTERM are a wish, not an end: they set a flag, and the job
+ * stops where it can put everything back.
+ */
+#pragma once
+
+#include <signal.h>
+
+/*
+ * Catches SIGINT, SIGTERM and SIGHUP from now on. Returns the flag that they
+ * set; it stays valid for ever. System calls are not restarted, so that a
+ * wait ends too.
+ */
+const volatile sig_atomic_t *interrupt_catch(void);

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a person sees while a job runs: notes and warnings, a line each on
+ * stderr, and a progress line with rate and time left, on a terminal or when
+ * asked for.  stdout is for results alone.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct ui {
+	bool quiet;
+	bool progress; /* draw the progress line */
+	unsigned int nr_warnings;
+	/* the progress line being drawn */
+	char label[64];
+	uint64_t started_ms, drawn_ms;
+	bool drawn;
+};
+
+/* Progress if stderr is a terminal, not quiet. */
+struct ui ui_init(void);
+
+/* Something worth knowing; silent with -q. */
+void ui_note(struct ui *ui, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* Something that the admin must look at; never silent, and counted. */
+void ui_warn(struct ui *ui, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* Starts a progress line that is labelled @label. */
+void ui_progress_start(struct ui *ui, const char *label);
+/* Redraws it, at most ten times a second. */
+void ui_progress(struct ui *ui, uint64_t done_bytes, uint64_t total_bytes);
+/* Takes it off the terminal again. */
+void ui_progress_end(struct ui *ui);
+
+/* "1.4 GiB", in @out, which is returned. */
+char *ui_size(char out[16], uint64_t bytes);
+/* "1 h 02 min", "12 s". */
+char *ui_duration(char out[24], uint64_t seconds);
+
+/* Milliseconds of a clock that is never set. */
+uint64_t ui_now_ms(void);
