@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a target still misses of a disk.  The kernel keeps one dirty set per
+ * disk; at each cut its frozen set is ORed into the pending set of *every*
+ * target of that disk, durably, so that a run for one target takes nothing
+ * away from another.
+ *
+ *	STATE_DIR/pending/<repo id>/<disk>	STATE_DIR:
+ * /var/lib/dsync-vm/<uuid>
+ *
+ * One file holds the ids and the bitmap: they can not disagree.  It is replaced
+ * by rename, in either direction, and carries a checksum.
+ *
+ * A set that cannot be trusted is full, never empty and never an error: the
+ * file is missing, damaged, of another disk size, or the epoch up to which it
+ * was kept is not the one at which the frozen set began (then somebody took
+ * a cut and did not tell).  The reason is kept until the target was brought up
+ * to date, for the report and for exit code 4.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bitmap.h"
+#include "base/cleanup.h"
+#include "base/uuid.h"
+#include "repo/point.h"
+
+struct err;
+
+enum pending_reason {
+	PENDING_TRACKED, /* the set is exactly what was recorded */
+	/* All of these: everything is pending. */
+	PENDING_NEW,     /* nothing was ever shipped */
+	PENDING_GAP,     /* a cut was taken that this target missed */
+	PENDING_DAMAGED, /* the file cannot be read */
+	PENDING_RESIZED, /* the disk shrank or its block size changed */
+};
+
+struct pending {
+	char repo_id[UUID_SIZE];
+	char domain_uuid[UUID_SIZE];
+	char tracker[UUID_SIZE]; /* "": unknown; set by the caller */
+	char newest[POINT_SIZE]; /* last one we committed; "": none */
+	char epoch[UUID_SIZE];   /* frozen sets are merged up to it; "" */
+	char *disk;              /* vda */
+	char *location;          /* of the target, for messages; may be "" */
+	enum pending_reason reason;
+	uint64_t size_bytes; /* of the disk */
+	uint32_t block_bytes;
+	struct bitmap *map;
+};
+
+/* Which disk of which domain, and how large it is now. */
+struct pending_disk {
+	const char *state_dir;
+	const char *domain_uuid;
+	const char *disk;
+	uint64_t size_bytes;
+	uint32_t block_bytes;
+};
+
+/*
+ * Reads the set that the target @repo_id has of @disk, adapted to the disk's
+ * present size: new blocks are pending. Fails only where storing would fail
+ * as well (permission, memory). @ret_pending is freed by pending_free().
+ */
+int pending_load(const struct pending_disk *disk, const char *repo_id,
+		 struct pending **ret_pending, struct err *err);
+
+/* Replaces the file; durable when it returns. */
+int pending_store(const char *state_dir, const struct pending *pending,
+		  struct err *err);
+
+void pending_free(struct pending *pending);
+DEFINE_CLEANUP(struct pending *, pending_free);
+#define _cleanup_pending_ _cleanup_(cleanup_pending_free)
+
+/*
+ * ORs @frozen, the changes between the epochs @before and @after, into the
+ * sets of all targets of @disk, and stores them. One that is at @after has
+ * them already; one that is not at @before has missed a cut and becomes full
+ * (PENDING_GAP). @ret_gaps counts those.
+ */
+int pending_merge_all(const struct pending_disk *disk,
+		      const struct bitmap *frozen, const char *before,
+		      const char *after, unsigned int *ret_gaps,
+		      struct err *err);
+
+/*
+ * In memory, after the target committed @point: takes @shipped out of the
+ * set, and the reason is settled. pending_store() makes it count.
+ */
+void pending_settle(struct pending *pending, const struct bitmap *shipped,
+		    const char *point);
+
+/* One line for people: why everything is pending. NULL for TRACKED. */
+const char *pending_reason_text(enum pending_reason reason);
+
+/* A target as known to a source. */
+struct pending_target {
+	char repo_id[UUID_SIZE];
+	char *location; /* "": its files are damaged */
+};
+
+struct pending_targets {
+	struct pending_target *targets;
+	size_t nr_targets;
+};
+
+/* All targets of the domain with @state_dir; none is no error. */
+int pending_targets(const char *state_dir, struct pending_targets **ret_targets,
+		    struct err *err);
+void pending_targets_free(struct pending_targets *targets);
+DEFINE_CLEANUP(struct pending_targets *, pending_targets_free);
+#define _cleanup_pending_targets_ _cleanup_(cleanup_pending_targets_free)
