@@ -121,11 +121,19 @@ int options_operands(const struct options *options, int min, int max, int argc,
 	return count;
 }
 
+static void print_report(struct json_object *report)
+{
+	_cleanup_free_ char *text = json_text(report);
+
+	fputs(text ? text : "{}\n", stdout);
+	fflush(stdout);
+}
+
 enum exit_code options_finish(const struct options *options,
 			      const struct err *err, enum exit_code code,
-			      struct json *report)
+			      struct json_object *report)
 {
-	_cleanup_json_ struct json *object = report;
+	_cleanup_json_ struct json_object *object = report;
 
 	if (code == EXIT_OK)
 		code = err_exit_code(err->code);
@@ -135,11 +143,11 @@ enum exit_code options_finish(const struct options *options,
 	if (!options->json)
 		return code;
 	if (!object)
-		object = json_object();
-	json_set_bool(object, "ok", err->code == 0);
+		object = json_new();
+	json_add_bool(object, "ok", err->code == 0);
 	if (err->code)
-		json_set_string(object, "error", err->text);
-	json_set_uint(object, "exit_code", code);
-	json_print(object, stdout);
+		json_add_string(object, "error", err->text);
+	json_add_uint(object, "exit_code", code);
+	print_report(object);
 	return code;
 }

@@ -10,7 +10,7 @@
 #include "cmd/cmd.h"
 #include "job/ui.h"
 
-struct json;
+struct json_object;
 
 struct options {
 	const struct cmd *cmd;
@@ -53,4 +53,4 @@ enum exit_code options_usage(const struct options *options, const char *format,
  */
 enum exit_code options_finish(const struct options *options,
 			      const struct err *err, enum exit_code code,
-			      struct json *report);
+			      struct json_object *report);
