@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What stands between a guest and its disk:
+ *
+ *	/dev/mapper/dsync-DOMAIN-TARGET     target dsync, or linear without it
+ *	  └─ block device, or loop device on a raw file
+ *
+ * Building is idempotent: what is there already and fits is adopted, what is
+ * there and is somebody else's is refused and left alone.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/name.h"
+
+struct err;
+
+/* One disk's stack. Plain data, so that a hook can list them on its stack. */
+struct stack_disk {
+	char name[DISK_NAME_SIZE]; /* of the device */
+	char uuid[DISK_UUID_SIZE]; /* disk_uuid() */
+	const char *path;          /* original: block device or raw file */
+};
+
+enum stack_state {
+	STACK_ABSENT,
+	STACK_TRACKED, /* target dsync */
+	STACK_LINEAR,  /* the module was missing: untracked */
+	STACK_FOREIGN, /* the name is taken by a device that is not ours */
+};
+
+int stack_state(const struct stack_disk *disk, enum stack_state *ret_state,
+		struct err *err);
+
+/*
+ * Builds it, or adopts it. @ret_state says what it now is: STACK_TRACKED or
+ * STACK_LINEAR. -EBUSY: in use on another path or locked by a QEMU; -EEXIST:
+ * foreign; -ENOENT: no such file or device.
+ */
+int stack_build(const struct stack_disk *disk, enum stack_state *ret_state,
+		struct err *err);
+
+/*
+ * Takes it down; the loop device, if any, goes with it. Absent is no failure.
+ * -EBUSY: still in use. -EEXIST: foreign, left alone.
+ */
+int stack_remove(const struct stack_disk *disk, struct err *err);
+
+/* All of them or none: those built by this call are removed on failure. */
+int stack_build_all(const struct stack_disk *disks, size_t nr_disks,
+		    enum stack_state ret_states[], struct err *err);
+/* Tries all of them; returns the first failure. */
+int stack_remove_all(const struct stack_disk *disks, size_t nr_disks,
+		     struct err *err);
