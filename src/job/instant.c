@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Everything that can be made ready is made ready before the freeze: the
+ * guest waits for us from there on.  Nothing is printed until it is thawed.
+ */
+#include "job/instant.h"
+
+#include <string.h>
+#include <sys/time.h>
+
+#include "base/err.h"
+#include "dm/cut.h"
+#include "job/session.h"
+#include "job/ui.h"
+#include "job/watchdog.h"
+#include "vm/freeze.h"
+
+#define THAW_S 15
+#define MARGIN_MS 10000
+
+unsigned int instant_deadline_ms(const struct instant_request *request)
+{
+	return (request->freeze_timeout_s + THAW_S) * 1000 +
+	       INSTANT_SUSPEND_DEADLINE_MS + MARGIN_MS;
+}
+
+static int freeze(struct session *session,
+		  const struct instant_request *request,
+		  struct watchdog *watchdog, struct vm_freeze *ret_freeze,
+		  struct err *err)
+{
+	if (watchdog_step(watchdog, WATCHDOG_FREEZE) < 0)
+		return fail(err, -EPIPE, "the watchdog is gone");
+	return vm_freeze(session->dom, request->freeze_timeout_s, ret_freeze,
+			 err);
+}
+
+/* A thaw that we cannot get through is the watchdog's to go on with. */
+static void thaw(struct session *session, const struct vm_freeze *freeze,
+		 struct watchdog *watchdog, struct ui *ui)
+{
+	struct err err = {0};
+
+	if (!vm_freeze_needs_thaw(freeze) ||
+	    vm_thaw(session->dom, THAW_S, &err) == 0) {
+		watchdog_step(watchdog, WATCHDOG_THAWED);
+		return;
+	}
+	watchdog_step(watchdog, WATCHDOG_HAND_OVER);
+	ui_warn(ui,
+		"%s: the guest is not thawed yet (%s); a watchdog keeps "
+		"trying",
+		session->domain->name, err.text);
+}
+
+static int cut_all(struct session *session, struct cut *cut,
+		   struct watchdog *watchdog, struct err *err)
+{
+	int r;
+
+	if (watchdog_step(watchdog, WATCHDOG_SUSPEND) < 0)
+		return fail(err, -EPIPE, "the watchdog is gone");
+	r = cut_run(cut, err);
+	watchdog_step(watchdog, WATCHDOG_RESUMED);
+	if (r != -ESTALE)
+		return r;
+	/* Somebody resumed a disk in between; not a matter of the target. */
+	err->code = -EAGAIN;
+	return err->code;
+}
+
+static int prepare(struct session *session, const char *epoch,
+		   struct cut **ret_cut, struct err *err)
+{
+	const char *names[session->nr_disks];
+
+	for (size_t i = 0; i < session->nr_disks; i++)
+		names[i] = session->stacks[i].name;
+	return cut_prepare(names, session->nr_disks, epoch, ret_cut, err);
+}
+
+static void say_freeze(const struct session *session,
+		       const struct instant_request *request,
+		       const struct vm_freeze *freeze, struct ui *ui)
+{
+	if (!request->freeze || freeze->result == VM_FROZEN ||
+	    !session->state.active)
+		return;
+	if (freeze->result == VM_FREEZE_OTHER)
+		ui_note(ui, "%s: was frozen by somebody else, and stays so",
+			session->domain->name);
+	else
+		ui_warn(ui, "%s: the guest was not quiesced: %s",
+			session->domain->name, freeze->reason);
+}
+
+int instant_take(struct session *session, const struct instant_request *request,
+		 struct watchdog *watchdog, struct instant *ret_instant,
+		 struct ui *ui, struct err *err)
+{
+	struct vm_freeze frozen = {.result = VM_FREEZE_NONE};
+	_cleanup_cut_ struct cut *cut = NULL;
+	struct instant instant = {0};
+	uint64_t began_ms;
+	int r = uuid_new(instant.epoch, err);
+
+	if (r == 0)
+		r = prepare(session, instant.epoch, &cut, err);
+	if (r < 0)
+		return r;
+	instant.asked = request->freeze && session->state.running;
+	began_ms = ui_now_ms();
+	if (instant.asked)
+		r = freeze(session, request, watchdog, &frozen, err);
+	if (r < 0)
+		frozen.result = VM_FREEZE_LATE;
+	else
+		r = cut_all(session, cut, watchdog, err);
+	thaw(session, &frozen, watchdog, ui);
+	if (frozen.result == VM_FROZEN)
+		instant.freeze_ms = ui_now_ms() - began_ms;
+	instant.suspend_ms = (cut_suspend_us(cut) + 999) / 1000;
+	instant.frozen = frozen.result == VM_FROZEN ||
+			 frozen.result == VM_FREEZE_OTHER;
+	if (r < 0)
+		return r;
+	say_freeze(session, request, &frozen, ui);
+	*ret_instant = instant;
+	return 0;
+}

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The order matters: the run lock first, so that nobody else suspends or
+ * opens epochs; then the devices; then the repair of what a killed run left,
+ * which needs both.
+ */
+#include "job/session.h"
+
+#include <string.h>
+
+#include "base/err.h"
+#include "base/io.h"
+#include "base/lock.h"
+#include "dm/device.h"
+#include "dm/use.h"
+
+static int take_run_lock(struct session *session, struct err *err)
+{
+	_cleanup_free_ char *dir = io_format(PLACE_RUN "/%s", session->uuid);
+	_cleanup_free_ char *path = io_format("%s/backup.lock", dir);
+	int r;
+
+	if (!dir || !path)
+		return fail(err, -ENOMEM, "out of memory");
+	r = io_make_dirs(dir, err);
+	if (r < 0)
+		return r;
+	session->run_fd = lock_take(path, 0, err);
+	if (session->run_fd == -EBUSY) {
+		err_clear(err);
+		return fail(err, -EBUSY,
+			    "%s: another backup of this domain is running; "
+			    "wait for it, or end it",
+			    vm_dom_name(session->dom));
+	}
+	return session->run_fd < 0 ? session->run_fd : 0;
+}
+
+/* What the next start will take may be attached already. */
+static bool attached_at_next_start(struct session *session)
+{
+	_cleanup_vm_domain_ struct vm_domain *next = NULL;
+
+	return session->state.active &&
+	       vm_dom_read(session->host, session->dom, VM_XML_NEXT, &next,
+			   NULL) == 0 &&
+	       next->nr_tracked;
+}
+
+static int refuse_no_disks(struct session *session, struct err *err)
+{
+	const struct vm_domain *domain = session->domain;
+	const char *reason = "it has no disks";
+
+	if (attached_at_next_start(session))
+		return fail(err, -ENOENT,
+			    "%s: is attached, which takes effect at its next "
+			    "start: shut it down and start it again",
+			    domain->name);
+	for (size_t i = 0; i < domain->nr_disks; i++) {
+		if (!domain->disks[i].reason)
+			return fail(err, -ENOENT,
+				    "%s: its disks are not attached; run "
+				    "'dsync-vm attach %s' first",
+				    domain->name, domain->name);
+		reason = domain->disks[i].reason;
+	}
+	return fail(err, -EOPNOTSUPP, "%s: no disk that can be tracked: %s",
+		    domain->name, reason);
+}
+
+static int check_disk(const struct vm_domain *domain,
+		      const struct vm_disk *disk, struct err *err)
+{
+	if (disk->tracked && disk->block_job)
+		return fail(err, -EBUSY,
+			    "%s: a block job is running on %s; wait for it "
+			    "('virsh blockjob')",
+			    domain->name, disk->target);
+	if (!disk->tracked && disk->original_type)
+		return fail(err, -EIO,
+			    "%s: %s was attached, but its source was changed "
+			    "to %s since: run 'dsync-vm detach' and 'attach' "
+			    "again",
+			    domain->name, disk->target,
+			    disk->path ? disk->path : "nothing");
+	return 0;
+}
+
+static int choose_disks(struct session *session, struct err *err)
+{
+	const struct vm_domain *domain = session->domain;
+	int r = 0;
+
+	for (size_t i = 0; i < domain->nr_disks && r == 0; i++)
+		r = check_disk(domain, &domain->disks[i], err);
+	if (r < 0)
+		return r;
+	if (!domain->nr_tracked)
+		return refuse_no_disks(session, err);
+	session->disks = calloc(domain->nr_tracked, sizeof(*session->disks));
+	session->stacks = calloc(domain->nr_tracked, sizeof(*session->stacks));
+	if (!session->disks || !session->stacks)
+		return fail(err, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < domain->nr_disks && r == 0; i++) {
+		const struct vm_disk *disk = &domain->disks[i];
+		struct stack_disk *stack = &session->stacks[session->nr_disks];
+
+		if (!disk->tracked)
+			continue;
+		memcpy(stack->name, disk->name, sizeof(stack->name));
+		stack->path = disk->original_path;
+		r = disk_uuid(stack->uuid, domain->uuid, disk->target, err);
+		session->disks[session->nr_disks++].disk = disk;
+	}
+	return r;
+}
+
+static int bring_up(struct session *session, struct err *err)
+{
+	enum stack_state states[session->nr_disks];
+	_cleanup_close_ int lock =
+		use_lock(session->uuid, USE_LOCK_WAIT_MS, err);
+	int r;
+
+	if (lock < 0)
+		return lock;
+	r = stack_build_all(session->stacks, session->nr_disks, states, err);
+	if (r < 0)
+		return r;
+	session->user_fd = use_join(session->uuid, err);
+	return session->user_fd < 0 ? session->user_fd : 0;
+}
+
+/* A run that was killed may have left a disk suspended or an epoch open. */
+static int repair(struct session *session, struct err *err)
+{
+	for (size_t i = 0; i < session->nr_disks; i++) {
+		const char *name = session->stacks[i].name;
+		struct tracker_status status;
+		struct device_info info;
+		int r = device_info(name, &info, err);
+
+		if (r == 0 && info.suspended)
+			r = device_resume(name, err);
+		if (r == 0)
+			r = tracker_status(name, &status, err);
+		if (r == 0 && status.open[0])
+			r = tracker_epoch_abort(name, status.open, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int session_refresh(struct session *session, struct err *err)
+{
+	for (size_t i = 0; i < session->nr_disks; i++) {
+		struct session_disk *disk = &session->disks[i];
+		int r = tracker_status(session->stacks[i].name, &disk->tracker,
+				       err);
+
+		if (r < 0)
+			return r;
+		disk->size_bytes = disk->tracker.size_sectors * 512;
+	}
+	return 0;
+}
+
+bool session_is_tracked(const struct session *session)
+{
+	for (size_t i = 0; i < session->nr_disks; i++)
+		if (session->disks[i].tracker.state == TRACKER_UNTRACKED)
+			return false;
+	return true;
+}
+
+static int find_domain(struct session *session, const char *name,
+		       struct err *err)
+{
+	int r = vm_host_open(session->connect, &session->host, err);
+
+	if (r == 0)
+		r = vm_dom_find(session->host, name, &session->dom, err);
+	if (r == 0)
+		r = vm_dom_state(session->dom, &session->state, err);
+	if (r == 0)
+		r = vm_dom_read(session->host, session->dom, VM_XML_NOW,
+				&session->domain, err);
+	if (r < 0)
+		return r;
+	session->uuid = vm_dom_uuid(session->dom);
+	session->state_dir = io_format(PLACE_STATE "/%s", session->uuid);
+	if (!session->state_dir)
+		return fail(err, -ENOMEM, "out of memory");
+	return 0;
+}
+
+int session_open(const char *connect, const char *name,
+		 struct session **ret_session, struct err *err)
+{
+	_cleanup_session_ struct session *session = calloc(1, sizeof(*session));
+	int r;
+
+	if (!session)
+		return fail(err, -ENOMEM, "out of memory");
+	session->connect = connect;
+	session->run_fd = -1;
+	session->user_fd = -1;
+	r = find_domain(session, name, err);
+	if (r == 0)
+		r = choose_disks(session, err);
+	if (r == 0)
+		r = take_run_lock(session, err);
+	if (r == 0)
+		r = bring_up(session, err);
+	if (r == 0)
+		r = repair(session, err);
+	if (r == 0)
+		r = session_refresh(session, err);
+	if (r == 0)
+		*ret_session = TAKE_PTR(session);
+	return r;
+}
+
+/* Nothing can be reported here; the next run finds and adopts what stays. */
+static void leave_stacks(struct session *session)
+{
+	_cleanup_close_ int lock =
+		use_lock(session->uuid, USE_LOCK_WAIT_MS, NULL);
+
+	if (lock >= 0 && use_leave(session->uuid, session->user_fd, NULL) == 1)
+		(void)stack_remove_all(session->stacks, session->nr_disks,
+				       NULL);
+}
+
+void session_close(struct session *session)
+{
+	if (!session)
+		return;
+	if (session->user_fd >= 0) {
+		leave_stacks(session);
+		close(session->user_fd);
+	}
+	if (session->run_fd >= 0)
+		close(session->run_fd);
+	free(session->disks);
+	free(session->stacks);
+	free(session->state_dir);
+	vm_domain_free(session->domain);
+	vm_dom_free(session->dom);
+	vm_host_close(session->host);
+	free(session);
+}
