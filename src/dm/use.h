@@ -27,7 +27,7 @@
  *	... ship ...
  *	lock = use_lock(uuid, ...);
  *	if (use_leave(uuid, user, ...) == 1)
- *		stack_remove_all(...);
+ *		stack_remove_domain(uuid, ...);
  *	close(lock); close(user);
  */
 #pragma once
