@@ -16,6 +16,7 @@
 
 #include "base/cleanup.h"
 #include "base/uuid.h"
+#include "repo/listing.h"
 
 struct err;
 struct repo;
@@ -53,6 +54,3 @@ DEFINE_CLEANUP(struct repo_domain *, repo_domain_close);
  */
 int repo_list_domains(const struct repo *repo, char ***ret_names,
 		      size_t *ret_count, struct err *err);
-void strings_free(char **strings); /* NULL-terminated */
-DEFINE_CLEANUP(char **, strings_free);
-#define _cleanup_strings_ _cleanup_(cleanup_strings_free)

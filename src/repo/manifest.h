@@ -26,7 +26,7 @@ struct repo_domain;
 #define MANIFEST_FORMAT 1
 #define MANIFEST_MAX_BYTES (128u << 20) /* a 64 MiB NVRAM in base64 fits */
 #define MANIFEST_MAX_DISKS 1024
-#define MANIFEST_MAX_DISK_BYTES (UINT64_C(1) << 56)
+#define MANIFEST_MAX_DISK_BYTES (UINT64_C(1) << 52)
 
 enum consistency {
 	CONSISTENCY_FROZEN,  /* the guest had frozen its file systems */

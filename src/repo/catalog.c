@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Points form a chain by `parent`.  A chain that was damaged is a forest: it
+ * is walked from every root, each point once, so that neither a missing
+ * parent nor a loop costs more than a line in `problems`.
+ *
+ * Time of creation is used only where the chain says nothing: between roots,
+ * and between the children of one parent.
+ */
+#include "repo/catalog.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/io.h"
+#include "repo/domain.h"
+#include "repo/manifest.h"
+
+void catalog_free(struct catalog *catalog)
+{
+	if (!catalog)
+		return;
+	for (size_t i = 0; i < catalog->nr_points; i++)
+		manifest_free(catalog->points[i]);
+	free(catalog->points);
+	strings_free(catalog->problems);
+	free(catalog);
+}
+
+static int problem(struct catalog *catalog, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static int problem(struct catalog *catalog, const char *format, ...)
+{
+	char line[sizeof(((struct err *)NULL)->text) + 64];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(line, sizeof(line), format, ap);
+	va_end(ap);
+	return strings_append(&catalog->problems, &catalog->nr_problems, line);
+}
+
+static const struct manifest *by_full_name(const struct catalog *catalog,
+					   const char *point)
+{
+	for (size_t i = 0; i < catalog->nr_points; i++)
+		if (strcmp(catalog->points[i]->point, point) == 0)
+			return catalog->points[i];
+	return NULL;
+}
+
+/* -------------------------------------------------------------- loading */
+
+/* Domain XML and NVRAM are most of a manifest; a listing needs neither. */
+static void lighten(struct manifest *manifest)
+{
+	free(TAKE_PTR(manifest->domain_xml));
+	free(TAKE_PTR(manifest->nvram));
+	manifest->nvram_bytes = 0;
+}
+
+static int load_point(const struct repo_domain *domain, const char *point,
+		      struct catalog *catalog)
+{
+	_cleanup_manifest_ struct manifest *manifest = NULL;
+	struct err why = {0};
+	const struct manifest *first = catalog->nr_points ? catalog->points[0]
+							  : NULL;
+	int r = manifest_read(domain, point, &manifest, &why);
+
+	if (r == -ENOMEM)
+		return r;
+	if (r < 0) {
+		catalog->nr_damaged++;
+		return problem(catalog, "%s", why.text);
+	}
+	if (first && strcmp(first->domain_uuid, manifest->domain_uuid) != 0) {
+		catalog->nr_damaged++;
+		return problem(catalog, "%s belongs to another domain (%s)",
+			       point, manifest->domain_name);
+	}
+	if (strcmp(manifest->repo_id, domain->repo_id) != 0 &&
+	    problem(catalog, "%s was made in another repository (%s)", point,
+		    manifest->repo_id) < 0)
+		return -ENOMEM;
+	lighten(manifest);
+	catalog->points[catalog->nr_points++] = TAKE_PTR(manifest);
+	return 0;
+}
+
+/* ------------------------------------------------------------- ordering */
+
+static int by_creation(const void *a, const void *b)
+{
+	const struct manifest *first = *(struct manifest *const *)a;
+	const struct manifest *second = *(struct manifest *const *)b;
+
+	if (first->created != second->created)
+		return first->created < second->created ? -1 : 1;
+	return strcmp(first->point, second->point);
+}
+
+struct order {
+	struct manifest **from; /* by creation; NULL: already placed */
+	struct manifest **to;
+	size_t count, placed;
+};
+
+static void place(struct order *order, size_t index)
+{
+	order->to[order->placed++] = TAKE_PTR(order->from[index]);
+}
+
+/* Places everything below the points placed since @next. */
+static void place_descendants(struct order *order, size_t next)
+{
+	for (; next < order->placed; next++)
+		for (size_t i = 0; i < order->count; i++)
+			if (order->from[i] &&
+			    strcmp(order->from[i]->parent,
+				   order->to[next]->point) == 0)
+				place(order, i);
+}
+
+static int place_roots(struct order *order, struct catalog *catalog)
+{
+	size_t nr_beginnings = 0;
+
+	for (size_t i = 0; i < order->count; i++) {
+		struct manifest *point = order->from[i];
+		size_t next = order->placed;
+
+		if (!point || by_full_name(catalog, point->parent))
+			continue;
+		if (!point->parent[0] && ++nr_beginnings > 1 &&
+		    problem(catalog, "%s has no parent, but is not the first",
+			    point->point) < 0)
+			return -ENOMEM;
+		if (point->parent[0] &&
+		    problem(catalog, "%s: its parent %s is missing",
+			    point->point, point->parent) < 0)
+			return -ENOMEM;
+		place(order, i);
+		place_descendants(order, next);
+	}
+	return 0;
+}
+
+/* What no root leads to goes round in a circle. */
+static int place_loops(struct order *order, struct catalog *catalog)
+{
+	for (size_t i = 0; i < order->count; i++) {
+		size_t next = order->placed;
+
+		if (!order->from[i])
+			continue;
+		if (problem(catalog, "%s is its own ancestor",
+			    order->from[i]->point) < 0)
+			return -ENOMEM;
+		place(order, i);
+		place_descendants(order, next);
+	}
+	return 0;
+}
+
+static int report_forks(struct catalog *catalog)
+{
+	for (size_t i = 0; i < catalog->nr_points; i++) {
+		const char *point = catalog->points[i]->point;
+		size_t nr_children = 0;
+
+		for (size_t j = 0; j < catalog->nr_points; j++)
+			if (strcmp(catalog->points[j]->parent, point) == 0)
+				nr_children++;
+		if (nr_children > 1 &&
+		    problem(catalog, "%s is the parent of %zu points", point,
+			    nr_children) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int put_in_order(struct catalog *catalog)
+{
+	size_t count = catalog->nr_points;
+	_cleanup_free_ struct manifest **from =
+		calloc(count + 1, sizeof(*from));
+	_cleanup_free_ struct manifest **to = calloc(count + 1, sizeof(*to));
+	struct order order = {.from = from, .to = to, .count = count};
+	int r;
+
+	if (!from || !to)
+		return -ENOMEM;
+	qsort(catalog->points, count, sizeof(*to), by_creation);
+	/* The catalog keeps what it owns until all of it has a place. */
+	memcpy(from, catalog->points, count * sizeof(*from));
+	r = place_roots(&order, catalog);
+	if (r == 0)
+		r = place_loops(&order, catalog);
+	if (r == 0)
+		memcpy(catalog->points, to, count * sizeof(*to));
+	return r < 0 ? r : report_forks(catalog);
+}
+
+int catalog_load(const struct repo_domain *domain, struct catalog **ret_catalog,
+		 struct err *err)
+{
+	_cleanup_catalog_ struct catalog *catalog = calloc(1, sizeof(*catalog));
+	_cleanup_strings_ char **points = NULL;
+	size_t count;
+	int r = listing_points(domain, &points, &count, err);
+
+	if (r < 0)
+		return r;
+	if (catalog)
+		catalog->points = calloc(count + 1, sizeof(*catalog->points));
+	if (!catalog || !catalog->points)
+		return fail(err, -ENOMEM, "out of memory");
+	for (size_t i = 0; r == 0 && i < count; i++)
+		r = load_point(domain, points[i], catalog);
+	if (r == 0)
+		r = put_in_order(catalog);
+	if (r < 0)
+		return fail_errno(err, r, "%s", domain->path);
+	*ret_catalog = TAKE_PTR(catalog);
+	return 0;
+}
+
+/* ------------------------------------------------------------- asking it */
+
+static bool has_child(const struct catalog *catalog, const char *point)
+{
+	for (size_t i = 0; i < catalog->nr_points; i++)
+		if (strcmp(catalog->points[i]->parent, point) == 0)
+			return true;
+	return false;
+}
+
+const struct manifest *catalog_newest(const struct catalog *catalog)
+{
+	const struct manifest *newest = NULL;
+
+	for (size_t i = 0; i < catalog->nr_points; i++) {
+		const struct manifest *point = catalog->points[i];
+
+		if (has_child(catalog, point->point))
+			continue;
+		if (!newest || by_creation(&newest, &point) < 0)
+			newest = point;
+	}
+	return newest;
+}
+
+int catalog_find(const struct catalog *catalog, const char *name,
+		 const struct manifest **ret_point, struct err *err)
+{
+	const struct manifest *found;
+
+	if (strcmp(name, "latest") == 0)
+		found = catalog_newest(catalog);
+	else
+		found = by_full_name(catalog, name);
+	for (size_t i = 0; !found && *name && i < catalog->nr_points; i++)
+		if (strncmp(catalog->points[i]->point, name, strlen(name)) == 0)
+			found = catalog->points[i];
+	if (!found)
+		return fail(err, -ENOENT, "there is no point %s", name);
+	for (size_t i = 0; i < catalog->nr_points; i++) {
+		const struct manifest *other = catalog->points[i];
+
+		if (other == found || strcmp(found->point, name) == 0 ||
+		    strncmp(other->point, name, strlen(name)) != 0)
+			continue;
+		return fail(err, -EINVAL, "%s could be %s or %s", name,
+			    found->point, other->point);
+	}
+	*ret_point = found;
+	return 0;
+}
+
+const struct manifest *catalog_newest_with_disk(const struct catalog *catalog,
+						const char *target)
+{
+	const struct manifest *point = catalog_newest(catalog);
+
+	/* Bounded by the number of points: parents may go round in a circle. */
+	for (size_t i = 0; point && i < catalog->nr_points; i++) {
+		if (manifest_find_disk(point, target))
+			return point;
+		point = by_full_name(catalog, point->parent);
+	}
+	return NULL;
+}
+
+int catalog_chain_depth(const struct catalog *catalog,
+			const struct manifest *point, const char *target,
+			size_t *ret_depth, struct err *err)
+{
+	const struct manifest_disk *disk = manifest_find_disk(point, target);
+	size_t depth = 1;
+
+	if (!disk)
+		return fail(err, -ENOENT, "%s has no disk %s", point->point,
+			    target);
+	for (; disk->backing[0]; depth++) {
+		const struct manifest *next =
+			by_full_name(catalog, disk->backing);
+
+		if (depth > catalog->nr_points)
+			return fail(err, -EBADMSG,
+				    "the disk %s of %s overlays itself", target,
+				    point->point);
+		if (!next || !manifest_find_disk(next, target))
+			return fail(err, -EBADMSG,
+				    "the disk %s of %s is read through %s, "
+				    "which is missing",
+				    target, point->point, disk->backing);
+		disk = manifest_find_disk(next, target);
+	}
+	*ret_depth = depth;
+	return 0;
+}
+
+int catalog_new_point(const struct catalog *catalog, time_t now,
+		      char ret_point[POINT_SIZE], struct err *err)
+{
+	char stamp[POINT_SIZE];
+
+	point_stamp(now, stamp);
+	snprintf(ret_point, POINT_SIZE, "%s", stamp);
+	/* One more than there are points: one of these names is free. */
+	for (size_t n = 2; by_full_name(catalog, ret_point); n++)
+		snprintf(ret_point, POINT_SIZE, "%.*s-%zu", POINT_STAMP_LENGTH,
+			 stamp, n);
+	if (!point_valid(ret_point))
+		return fail(err, -ERANGE, "the clock of this host is wrong");
+	return 0;
+}

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ *	0	header, 8 KiB, little-endian, unused bytes zero
+ *	8192	bitmap: bit i%8 of byte i/8 is block i
+ *
+ * The checksum covers the whole file with its own bytes as zeroes.  The
+ * length follows from the header: a file cut short or grown is damaged.  A
+ * later version may put more behind the bitmap, with another version number:
+ * for us such a file is damaged, which costs a resync and loses nothing.
+ */
+#include "repo/pending-file.h"
+
+#include <endian.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "base/err.h"
+#include "base/io.h"
+#include "repo/pending.h"
+
+#define MAGIC "dsyncpnd"
+#define VERSION_1 1
+#define HEADER_BYTES 8192
+#define DISK_SIZE 64
+#define LOCATION_SIZE 4096
+#define MAX_NR_BLOCKS (UINT64_C(1) << 40)
+
+struct header_disk {
+	char magic[8];
+	uint32_t version;
+	uint32_t reason;
+	uint64_t size_bytes;
+	uint64_t nr_blocks;
+	uint32_t block_bytes;
+	uint32_t reserved;
+	char repo_id[40];
+	char domain_uuid[40];
+	char tracker[40];
+	char epoch[40];
+	char newest[40];
+	char disk[DISK_SIZE];
+	char location[LOCATION_SIZE];
+	uint8_t checksum[16];
+} __attribute__((packed));
+
+_Static_assert(sizeof(struct header_disk) <= HEADER_BYTES, "header is larger");
+
+/* Of the file @content; the checksum inside it counts as zeroes. */
+static void checksum(uint8_t *content, size_t size_bytes, uint8_t ret_sum[16])
+{
+	struct header_disk *header = (struct header_disk *)content;
+	XXH128_canonical_t canonical;
+	uint8_t saved[16];
+
+	memcpy(saved, header->checksum, sizeof(saved));
+	memset(header->checksum, 0, sizeof(saved));
+	XXH128_canonicalFromHash(&canonical, XXH3_128bits(content, size_bytes));
+	memcpy(header->checksum, saved, sizeof(saved));
+	memcpy(ret_sum, canonical.digest, sizeof(canonical.digest));
+}
+
+/* -------------------------------------------------------------- writing */
+
+static void fill_header(struct header_disk *to, const struct pending *pending)
+{
+	memcpy(to->magic, MAGIC, sizeof(to->magic));
+	to->version = htole32(VERSION_1);
+	to->reason = htole32(pending->reason);
+	to->size_bytes = htole64(pending->size_bytes);
+	to->nr_blocks = htole64(pending->map->nr_blocks);
+	to->block_bytes = htole32(pending->block_bytes);
+	strcpy(to->repo_id, pending->repo_id);
+	strcpy(to->domain_uuid, pending->domain_uuid);
+	strcpy(to->tracker, pending->tracker);
+	strcpy(to->epoch, pending->epoch);
+	strcpy(to->newest, pending->newest);
+	snprintf(to->disk, sizeof(to->disk), "%s", pending->disk);
+	snprintf(to->location, sizeof(to->location), "%s", pending->location);
+}
+
+int pending_file_write(const char *path, const struct pending *pending,
+		       struct err *err)
+{
+	size_t map_bytes = bitmap_file_bytes(pending->map->nr_blocks);
+	_cleanup_free_ uint8_t *content = calloc(1, HEADER_BYTES + map_bytes);
+	struct header_disk *header = (struct header_disk *)content;
+
+	if (!content)
+		return fail(err, -ENOMEM, "%s: out of memory", path);
+	fill_header(header, pending);
+	memcpy(content + HEADER_BYTES, pending->map->bits, map_bytes);
+	checksum(content, HEADER_BYTES + map_bytes, header->checksum);
+	return io_replace_file(path, content, HEADER_BYTES + map_bytes, 0600,
+			       err);
+}
+
+/* -------------------------------------------------------------- reading */
+
+#define terminated(text) (memchr((text), '\0', sizeof(text)) != NULL)
+
+static bool uuid_or_empty(const char *text)
+{
+	return !*text || uuid_valid(text);
+}
+
+static bool strings_valid(const struct header_disk *header)
+{
+	return terminated(header->repo_id) && terminated(header->domain_uuid) &&
+	       terminated(header->tracker) && terminated(header->epoch) &&
+	       terminated(header->newest) && terminated(header->disk) &&
+	       terminated(header->location) && uuid_valid(header->repo_id) &&
+	       uuid_valid(header->domain_uuid) &&
+	       uuid_or_empty(header->tracker) && uuid_or_empty(header->epoch) &&
+	       (!header->newest[0] || point_valid(header->newest)) &&
+	       disk_target_valid(header->disk);
+}
+
+static bool geometry_valid(const struct header_disk *header)
+{
+	uint64_t size_bytes = le64toh(header->size_bytes);
+	uint64_t nr_blocks = le64toh(header->nr_blocks);
+	uint64_t block_bytes = le32toh(header->block_bytes);
+
+	return block_bytes >= 512 && nr_blocks <= MAX_NR_BLOCKS &&
+	       nr_blocks == size_bytes / block_bytes +
+				    (size_bytes % block_bytes != 0);
+}
+
+/* Everything but the checksum, so that the length is known before. */
+static bool header_valid(const struct header_disk *header)
+{
+	return memcmp(header->magic, MAGIC, sizeof(header->magic)) == 0 &&
+	       le32toh(header->version) == VERSION_1 &&
+	       le32toh(header->reason) <= PENDING_RESIZED &&
+	       geometry_valid(header) && strings_valid(header);
+}
+
+static int from_content(const struct header_disk *header, const uint8_t *map,
+			struct pending **ret_pending)
+{
+	_cleanup_pending_ struct pending *pending = calloc(1, sizeof(*pending));
+	uint64_t nr_blocks = le64toh(header->nr_blocks);
+
+	if (!pending)
+		return -ENOMEM;
+	pending->reason = le32toh(header->reason);
+	pending->size_bytes = le64toh(header->size_bytes);
+	pending->block_bytes = le32toh(header->block_bytes);
+	strcpy(pending->repo_id, header->repo_id);
+	strcpy(pending->domain_uuid, header->domain_uuid);
+	strcpy(pending->tracker, header->tracker);
+	strcpy(pending->epoch, header->epoch);
+	snprintf(pending->newest, POINT_SIZE, "%s", header->newest);
+	pending->disk = strdup(header->disk);
+	pending->location = strdup(header->location);
+	pending->map = bitmap_new(nr_blocks);
+	if (!pending->disk || !pending->location || !pending->map)
+		return -ENOMEM;
+	memcpy(pending->map->bits, map, bitmap_file_bytes(nr_blocks));
+	bitmap_mask_tail(pending->map);
+	*ret_pending = TAKE_PTR(pending);
+	return 0;
+}
+
+/* Reads the file into memory, once its header says how long it must be. */
+static int read_content(const char *path, uint8_t **ret_content,
+			size_t *ret_size_bytes)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	_cleanup_free_ uint8_t *content = NULL;
+	struct header_disk header;
+	struct stat st;
+	size_t size_bytes;
+	int r;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	r = io_pread_full(fd, &header, sizeof(header), 0);
+	if (r < 0 || !header_valid(&header))
+		return -EBADMSG;
+	size_bytes =
+		HEADER_BYTES + bitmap_file_bytes(le64toh(header.nr_blocks));
+	if ((uint64_t)st.st_size != size_bytes)
+		return -EBADMSG;
+	content = malloc(size_bytes);
+	if (!content)
+		return -ENOMEM;
+	if (io_pread_full(fd, content, size_bytes, 0) < 0)
+		return -EBADMSG;
+	*ret_content = TAKE_PTR(content);
+	*ret_size_bytes = size_bytes;
+	return 0;
+}
+
+int pending_file_read(const char *path, struct pending **ret_pending)
+{
+	_cleanup_free_ uint8_t *content = NULL;
+	const struct header_disk *header;
+	uint8_t sum[16];
+	size_t size_bytes;
+	int r = read_content(path, &content, &size_bytes);
+
+	if (r < 0)
+		return r;
+	header = (const struct header_disk *)content;
+	checksum(content, size_bytes, sum);
+	if (memcmp(sum, header->checksum, sizeof(sum)) != 0)
+		return -EBADMSG;
+	return from_content(header, content + HEADER_BYTES, ret_pending);
+}

@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Every doubt ends in distrust(): the set becomes full and keeps the first
+ * reason why.  Nothing here makes a set smaller but pending_settle().
+ */
+#include "repo/pending.h"
+
+#include <string.h>
+
+#include "base/err.h"
+#include "base/io.h"
+#include "repo/listing.h"
+#include "repo/pending-file.h"
+
+void pending_free(struct pending *pending)
+{
+	if (!pending)
+		return;
+	free(pending->disk);
+	free(pending->location);
+	bitmap_free(pending->map);
+	free(pending);
+}
+
+const char *pending_reason_text(enum pending_reason reason)
+{
+	static const char *const texts[] = {
+		[PENDING_TRACKED] = NULL,
+		[PENDING_NEW] = "nothing was shipped to this target before",
+		[PENDING_GAP] = "changes were taken without being recorded "
+				"for this target",
+		[PENDING_DAMAGED] = "the record of pending blocks is damaged",
+		[PENDING_RESIZED] =
+			"the disk became smaller or its block size changed",
+	};
+
+	return texts[reason];
+}
+
+static char *file_path(const char *state_dir, const char *repo_id,
+		       const char *disk)
+{
+	return io_format("%s/pending/%s/%s", state_dir, repo_id, disk);
+}
+
+static uint64_t blocks_of(uint64_t size_bytes, uint32_t block_bytes)
+{
+	return size_bytes / block_bytes + (size_bytes % block_bytes != 0);
+}
+
+static void distrust(struct pending *pending, enum pending_reason reason)
+{
+	bitmap_fill(pending->map);
+	if (pending->reason == PENDING_TRACKED)
+		pending->reason = reason;
+}
+
+/* -------------------------------------------------------------- loading */
+
+static struct pending *full_set(const struct pending_disk *disk,
+				const char *repo_id, enum pending_reason reason)
+{
+	_cleanup_pending_ struct pending *pending = calloc(1, sizeof(*pending));
+
+	if (!pending)
+		return NULL;
+	snprintf(pending->repo_id, UUID_SIZE, "%s", repo_id);
+	snprintf(pending->domain_uuid, UUID_SIZE, "%s", disk->domain_uuid);
+	pending->disk = strdup(disk->disk);
+	pending->location = strdup("");
+	pending->size_bytes = disk->size_bytes;
+	pending->block_bytes = disk->block_bytes;
+	pending->map =
+		bitmap_new(blocks_of(disk->size_bytes, disk->block_bytes));
+	if (!pending->disk || !pending->location || !pending->map)
+		return NULL;
+	distrust(pending, reason);
+	return TAKE_PTR(pending);
+}
+
+static bool belongs_to(const struct pending *pending,
+		       const struct pending_disk *disk, const char *repo_id)
+{
+	return strcmp(pending->repo_id, repo_id) == 0 &&
+	       strcasecmp(pending->domain_uuid, disk->domain_uuid) == 0 &&
+	       strcmp(pending->disk, disk->disk) == 0;
+}
+
+/* Brings the set to the disk's present size. */
+static int adapt(struct pending *pending, const struct pending_disk *disk)
+{
+	uint64_t nr_blocks = blocks_of(disk->size_bytes, disk->block_bytes);
+	/* A short last block grows too, so it is new as well. */
+	uint64_t nr_kept = pending->size_bytes / pending->block_bytes;
+	bool comparable = pending->block_bytes == disk->block_bytes &&
+			  pending->size_bytes <= disk->size_bytes;
+	struct bitmap *map;
+
+	if (comparable && pending->size_bytes == disk->size_bytes)
+		return 0;
+	map = bitmap_new(nr_blocks);
+	if (!map)
+		return -ENOMEM;
+	if (comparable) {
+		memcpy(map->bits, pending->map->bits, pending->map->size_bytes);
+		bitmap_set(map, nr_kept, nr_blocks - nr_kept);
+	}
+	bitmap_free(pending->map);
+	pending->map = map;
+	pending->size_bytes = disk->size_bytes;
+	pending->block_bytes = disk->block_bytes;
+	if (!comparable)
+		distrust(pending, PENDING_RESIZED);
+	return 0;
+}
+
+/* Errors that writing the file anew will not cure. */
+static bool is_fatal(int code)
+{
+	return code == -ENOMEM || code == -EACCES || code == -EPERM ||
+	       code == -EMFILE || code == -ENFILE;
+}
+
+static int check_disk(const struct pending_disk *disk, const char *repo_id,
+		      struct err *err)
+{
+	if (!uuid_valid(repo_id) || !uuid_valid(disk->domain_uuid))
+		return fail(err, -EINVAL, "%s: not a uuid",
+			    uuid_valid(repo_id) ? disk->domain_uuid : repo_id);
+	if (!disk_target_valid(disk->disk))
+		return fail(err, -EINVAL, "%s: not the name of a disk",
+			    disk->disk);
+	if (disk->block_bytes < 512 || disk->size_bytes == 0)
+		return fail(err, -EINVAL, "the disk %s has no size",
+			    disk->disk);
+	return 0;
+}
+
+int pending_load(const struct pending_disk *disk, const char *repo_id,
+		 struct pending **ret_pending, struct err *err)
+{
+	_cleanup_free_ char *path =
+		file_path(disk->state_dir, repo_id, disk->disk);
+	_cleanup_pending_ struct pending *pending = NULL;
+	int r = check_disk(disk, repo_id, err);
+
+	if (r < 0)
+		return r;
+	r = path ? pending_file_read(path, &pending) : -ENOMEM;
+	if (is_fatal(r))
+		return fail_errno(err, r, "%s", path ? path : disk->disk);
+	if (pending && !belongs_to(pending, disk, repo_id))
+		pending_free(TAKE_PTR(pending));
+	if (!pending)
+		pending =
+			full_set(disk, repo_id,
+				 r == -ENOENT ? PENDING_NEW : PENDING_DAMAGED);
+	if (!pending || adapt(pending, disk) < 0)
+		return fail(err, -ENOMEM, "%s: out of memory", path);
+	*ret_pending = TAKE_PTR(pending);
+	return 0;
+}
+
+/* ------------------------------------------------------------- changing */
+
+int pending_store(const char *state_dir, const struct pending *pending,
+		  struct err *err)
+{
+	_cleanup_free_ char *directory =
+		io_format("%s/pending/%s", state_dir, pending->repo_id);
+	_cleanup_free_ char *path =
+		file_path(state_dir, pending->repo_id, pending->disk);
+	int r;
+
+	if (!directory || !path)
+		return fail(err, -ENOMEM, "out of memory");
+	r = io_make_dirs(directory, err);
+	return r < 0 ? r : pending_file_write(path, pending, err);
+}
+
+void pending_settle(struct pending *pending, const struct bitmap *shipped,
+		    const char *point)
+{
+	uint64_t first = 0, count;
+
+	while ((count = bitmap_next_run(shipped, first, 0, &first))) {
+		bitmap_clear(pending->map, first, count);
+		first += count;
+	}
+	snprintf(pending->newest, POINT_SIZE, "%s", point);
+	pending->reason = PENDING_TRACKED;
+}
+
+static void merge(struct pending *pending, const struct bitmap *frozen,
+		  const char *before, unsigned int *gaps)
+{
+	if (strcmp(pending->epoch, before) != 0 ||
+	    frozen->nr_blocks != pending->map->nr_blocks) {
+		if (pending->reason == PENDING_TRACKED)
+			++*gaps;
+		distrust(pending, PENDING_GAP);
+	} else {
+		bitmap_or(pending->map, frozen);
+	}
+}
+
+static int merge_into(const struct pending_disk *disk, const char *repo_id,
+		      const struct bitmap *frozen, const char *before,
+		      const char *after, unsigned int *gaps, struct err *err)
+{
+	_cleanup_pending_ struct pending *pending = NULL;
+	int r = pending_load(disk, repo_id, &pending, err);
+
+	if (r < 0 || strcmp(pending->epoch, after) == 0)
+		return r;
+	merge(pending, frozen, before, gaps);
+	snprintf(pending->epoch, UUID_SIZE, "%s", after);
+	return pending_store(disk->state_dir, pending, err);
+}
+
+/* The repository ids that a source has files for. */
+static int list_ids(const char *state_dir, char ***ret_ids, size_t *ret_count,
+		    struct err *err)
+{
+	_cleanup_free_ char *path = io_format("%s/pending", state_dir);
+
+	if (!path)
+		return fail(err, -ENOMEM, "out of memory");
+	return listing_read(path, "", ret_ids, ret_count, err);
+}
+
+int pending_merge_all(const struct pending_disk *disk,
+		      const struct bitmap *frozen, const char *before,
+		      const char *after, unsigned int *ret_gaps,
+		      struct err *err)
+{
+	_cleanup_strings_ char **ids = NULL;
+	unsigned int gaps = 0;
+	size_t count;
+	int r;
+
+	if (!uuid_valid(after))
+		return fail(err, -EINVAL, "%s: not an epoch", after);
+	r = list_ids(disk->state_dir, &ids, &count, err);
+	for (size_t i = 0; r == 0 && i < count; i++)
+		if (uuid_valid(ids[i]))
+			r = merge_into(disk, ids[i], frozen, before, after,
+				       &gaps, err);
+	if (r == 0)
+		*ret_gaps = gaps;
+	return r;
+}
+
+/* -------------------------------------------------------------- targets */
+
+void pending_targets_free(struct pending_targets *targets)
+{
+	if (!targets)
+		return;
+	for (size_t i = 0; i < targets->nr_targets; i++)
+		free(targets->targets[i].location);
+	free(targets->targets);
+	free(targets);
+}
+
+/* As the first of the target's files says that can be read. */
+static char *find_location(const char *state_dir, const char *repo_id)
+{
+	_cleanup_free_ char *directory =
+		io_format("%s/pending/%s", state_dir, repo_id);
+	_cleanup_strings_ char **disks = NULL;
+	size_t count = 0;
+
+	if (!directory)
+		return NULL;
+	(void)listing_read(directory, "", &disks, &count, NULL);
+	for (size_t i = 0; i < count; i++) {
+		_cleanup_free_ char *path =
+			file_path(state_dir, repo_id, disks[i]);
+		_cleanup_pending_ struct pending *pending = NULL;
+
+		if (path && pending_file_read(path, &pending) == 0 &&
+		    pending->location[0])
+			return TAKE_PTR(pending->location);
+	}
+	return strdup("");
+}
+
+int pending_targets(const char *state_dir, struct pending_targets **ret_targets,
+		    struct err *err)
+{
+	_cleanup_pending_targets_ struct pending_targets *targets =
+		calloc(1, sizeof(*targets));
+	_cleanup_strings_ char **ids = NULL;
+	size_t count;
+	int r = list_ids(state_dir, &ids, &count, err);
+
+	if (r < 0)
+		return r;
+	if (targets)
+		targets->targets = calloc(count + 1, sizeof(*targets->targets));
+	if (!targets || !targets->targets)
+		return fail(err, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < count; i++) {
+		struct pending_target *target =
+			&targets->targets[targets->nr_targets];
+
+		if (!uuid_valid(ids[i]))
+			continue;
+		target->location = find_location(state_dir, ids[i]);
+		if (!target->location)
+			return fail(err, -ENOMEM, "out of memory");
+		snprintf(target->repo_id, UUID_SIZE, "%s", ids[i]);
+		targets->nr_targets++;
+	}
+	*ret_targets = TAKE_PTR(targets);
+	return 0;
+}
