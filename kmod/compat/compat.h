@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Makes an older kernel look like the newest one; included before all else.
+ *
+ * The core is written for the newest kernel and knows nothing of this. What
+ * a kernel has is found by compiling the files in probes/ against its headers
+ * (distributions backport, so a version says little); a probe that compiles
+ * defines HAVE_ and its name. Macros need no probe. Each part names the
+ * mainline version from which on it is not needed.
+ */
+#ifndef DSYNC_COMPAT_H
+#define DSYNC_COMPAT_H
+
+#include <linux/blkdev.h>
+#include <linux/device-mapper.h>
+#include <linux/proc_fs.h>
+
+#include "../config.h"
+
+/* 5.11 */
+#ifndef HAVE_BDEV_NR_SECTORS
+static inline sector_t bdev_nr_sectors(struct block_device *bdev)
+{
+	return i_size_read(bdev->bd_inode) >> SECTOR_SHIFT;
+}
+#endif
+
+/* 5.15: measurements */
+#ifndef DMEMIT_TARGET_NAME_VERSION
+#define STATUSTYPE_IMA ((status_type_t)2)
+#define DMEMIT_TARGET_NAME_VERSION(y)                               \
+	DMEMIT("target_name=%s,target_version=%u.%u.%u", (y)->name, \
+	       (y)->version[0], (y)->version[1], (y)->version[2])
+#endif
+
+/* 5.17 */
+#ifndef HAVE_PDE_DATA
+static inline void *pde_data(const struct inode *inode)
+{
+	return PDE_DATA(inode);
+}
+#endif
+
+/* 5.18: WRITE SAME is gone */
+static inline void dsync_compat_set_bios(struct dm_target *ti)
+{
+#ifdef HAVE_WRITE_SAME
+	ti->num_write_same_bios = 1;
+#endif
+}
+
+/* 6.14 */
+#ifndef DM_TARGET_ATOMIC_WRITES
+#define DM_TARGET_ATOMIC_WRITES 0
+#endif
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A set of blocks: one bit each, held in 4 KiB pages that come as needed. */
+#ifndef DM_DSYNC_BITMAP_H
+#define DM_DSYNC_BITMAP_H
+
+#include <linux/atomic.h>
+#include <linux/types.h>
+
+#define DSYNC_PAGE_BYTES 4096U
+#define DSYNC_PAGE_BITS (8U * DSYNC_PAGE_BYTES)
+#define DSYNC_PAGE_SHIFT 15
+
+/**
+ * struct dsync_bitmap - a set of blocks
+ * @nr_bits: blocks it covers
+ * @nr_pages: slots, one for each DSYNC_PAGE_BITS blocks
+ * @coarse: marks that were widened because no memory came at once
+ * @slots: a page, or what stands for one (see dm-dsync-bitmap.c)
+ */
+struct dsync_bitmap {
+	u64 nr_bits;
+	unsigned long nr_pages;
+	atomic_long_t coarse;
+	unsigned long *slots;
+};
+
+struct dsync_bitmap *dsync_bitmap_create(u64 nr_bits);
+void dsync_bitmap_destroy(struct dsync_bitmap *bm);
+
+void dsync_bitmap_mark(struct dsync_bitmap *bm, u64 first, u64 count);
+void dsync_bitmap_merge(struct dsync_bitmap *into, struct dsync_bitmap *from);
+
+void dsync_bitmap_clear(struct dsync_bitmap *bm);
+void dsync_bitmap_fill(struct dsync_bitmap *bm);
+void dsync_bitmap_move(struct dsync_bitmap *into, struct dsync_bitmap *from);
+
+u64 dsync_bitmap_count(const struct dsync_bitmap *bm, unsigned long page,
+		       unsigned long nr_pages);
+unsigned long dsync_bitmap_next_page(const struct dsync_bitmap *bm,
+				     unsigned long page);
+void dsync_bitmap_read(const struct dsync_bitmap *bm, unsigned long page,
+		       unsigned long *buf);
+unsigned long *dsync_bitmap_write(struct dsync_bitmap *bm, unsigned long page,
+				  unsigned long *buf);
+
+static inline u64 dsync_bitmap_bytes(const struct dsync_bitmap *bm)
+{
+	return (bm->nr_bits + 7) >> 3;
+}
+
+#endif

@@ -1,0 +1,433 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The epochs of a device: what is dirty, since when, and who may switch.
+ *
+ * Notes on the design of this file:
+ *
+ *	            epoch_begin U                     epoch_end U
+ *	 no epoch ----------------> U is open -----------------------> no epoch
+ *	   open                     dirty := {}     frozen := {}         open
+ *	     ^                      frozen := dirty
+ *	     |                         |  epoch_abort U
+ *	     +-------------------------+  dirty := dirty + frozen
+ *
+ * The dirty and the frozen bitmap change roles at epoch_begin. As frozen is
+ * empty unless an epoch is open, that is all there is to do: four pointers
+ * move, whatever the size of the disk, and nothing is allocated.
+ *
+ * That cut is only sound while no write is between its mark and its
+ * completion. Device mapper grants this from postsuspend to preresume;
+ * @suspended mirrors it under our own mutex, because dm_suspended() is still
+ * true when the queued writes of a resume already flow.
+ *
+ * A program that repeats a message, as its first answer got lost, gets the
+ * same answer again; a message about any other epoch is ESTALE.
+ *
+ * Lock order: md->suspend_lock (dm) -> registry lock -> epochs lock.
+ * A resume takes both of ours. So whoever holds one must not wait for I/O to
+ * a suspended device: no copy from or to user space, and no memory other than
+ * GFP_NOIO. map() takes no lock at all.
+ */
+#include <linux/errno.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "dm-dsync-bitmap.h"
+#include "dm-dsync-epoch.h"
+
+/* Pages to count under the lock in one go: 8 GiB of disk, some 100 us. */
+#define COUNT_PAGES 64
+
+/*-----------------------------------------------------------------*/
+
+/**
+ * dsync_sets_create() - makes the bitmaps for a device, with all blocks dirty
+ * @geo: how the device is cut
+ *
+ * Return: the sets, or NULL without memory.
+ *
+ * Context: may sleep.
+ */
+struct dsync_sets *dsync_sets_create(const struct dsync_geometry *geo)
+{
+	struct dsync_sets *sets = kzalloc(sizeof(*sets), GFP_KERNEL);
+	int i;
+
+	if (!sets)
+		return NULL;
+	sets->geo = *geo;
+	for (i = 0; i < DSYNC_NR_SETS; i++) {
+		sets->map[i] = dsync_bitmap_create(dsync_nr_blocks(geo));
+		if (!sets->map[i])
+			goto err_destroy_sets;
+	}
+	dsync_bitmap_fill(sets->map[DSYNC_DIRTY]);
+	return sets;
+
+err_destroy_sets:
+	dsync_sets_destroy(sets);
+	return NULL;
+}
+
+/**
+ * dsync_sets_destroy() - frees the bitmaps
+ * @sets: not used by anybody any more; may be NULL or half built
+ *
+ * Context: may sleep.
+ */
+void dsync_sets_destroy(struct dsync_sets *sets)
+{
+	int i;
+
+	if (!sets)
+		return;
+	for (i = 0; i < DSYNC_NR_SETS; i++)
+		dsync_bitmap_destroy(sets->map[i]);
+	kfree(sets);
+}
+
+/* Moves everything into larger sets; what they have more becomes dirty. */
+static void grow_sets(struct dsync_sets *into, struct dsync_sets *from)
+{
+	u64 first = (u64)from->geo.sectors >> from->geo.block_shift;
+	struct dsync_bitmap *dirty = into->map[DSYNC_DIRTY];
+	int i;
+
+	for (i = 0; i < DSYNC_NR_SETS; i++)
+		dsync_bitmap_move(into->map[i], from->map[i]);
+	dsync_bitmap_mark(dirty, first, dirty->nr_bits - first);
+}
+
+/*-----------------------------------------------------------------*/
+
+/**
+ * dsync_epochs_init() - prepares for a device that is not yet in use
+ * @ep: becomes epochs without any sets; dsync_epochs_adopt() brings them
+ */
+void dsync_epochs_init(struct dsync_epochs *ep)
+{
+	memset(ep, 0, sizeof(*ep));
+	mutex_init(&ep->lock);
+	ep->suspended = true;
+}
+
+/**
+ * dsync_epochs_exit() - ends it
+ * @ep: not used by anybody any more
+ *
+ * Context: may sleep.
+ */
+void dsync_epochs_exit(struct dsync_epochs *ep)
+{
+	dsync_sets_destroy(ep->sets);
+	mutex_destroy(&ep->lock);
+}
+
+/* Forgets all epochs, as their sets are gone. */
+static void start_anew(struct dsync_epochs *ep, enum dsync_state state)
+{
+	ep->state = state;
+	ep->begun = false;
+	ep->epoch = uuid_null;
+	ep->previous = uuid_null;
+	ep->open = uuid_null;
+	ep->ended = uuid_null;
+	ep->aborted = uuid_null;
+}
+
+/**
+ * dsync_epochs_refuse() - says why a new table cannot take over
+ * @ep: the epochs of the live table
+ * @geo: how the new table cuts the device
+ *
+ * Return: a text for ti->error, or NULL if the table is fine.
+ *
+ * Context: takes the epochs lock.
+ */
+char *dsync_epochs_refuse(struct dsync_epochs *ep,
+			  const struct dsync_geometry *geo)
+{
+	char *why = NULL;
+
+	mutex_lock(&ep->lock);
+	if (ep->sets->geo.block_shift != geo->block_shift)
+		why = "BLOCK_SECTORS differs from the live table's; remove the device first";
+	else if (ep->sets->geo.sectors != geo->sectors &&
+		 !uuid_is_null(&ep->open))
+		why = "Cannot resize during an epoch; end or abort it first";
+	mutex_unlock(&ep->lock);
+	return why;
+}
+
+/**
+ * dsync_epochs_adopt() - carries the epochs over to a new table
+ * @ep: the epochs, suspended
+ * @fresh: all dirty sets that fit the new table; now owned by @ep
+ * @known: no write was missed since the sets of @ep were last in use
+ *
+ * A grown device keeps all that is known, and its new blocks are dirty. A
+ * device that shrank or has other blocks starts anew and is lost.
+ *
+ * Return: sets that nobody needs any more, for dsync_sets_destroy().
+ *
+ * Context: takes the epochs lock; needs no memory; cannot fail.
+ */
+struct dsync_sets *dsync_epochs_adopt(struct dsync_epochs *ep,
+				      struct dsync_sets *fresh, bool known)
+{
+	const struct dsync_geometry *old, *new = &fresh->geo;
+	struct dsync_sets *unused = fresh;
+
+	mutex_lock(&ep->lock);
+	old = known ? &ep->sets->geo : NULL;
+	if (known && old->sectors == new->sectors &&
+	    old->block_shift == new->block_shift)
+		goto out_unlock;
+
+	if (!known)
+		start_anew(ep, DSYNC_CLEAN);
+	else if (old->sectors > new->sectors ||
+		 old->block_shift != new->block_shift)
+		start_anew(ep, DSYNC_LOST);
+	else
+		grow_sets(fresh, ep->sets);
+	unused = ep->sets;
+	ep->sets = fresh;
+	ep->switches++;
+
+out_unlock:
+	mutex_unlock(&ep->lock);
+	return unused;
+}
+
+/**
+ * dsync_epochs_suspended() - notes that no I/O is under way
+ * @ep: the epochs
+ *
+ * Context: postsuspend; takes the epochs lock.
+ */
+void dsync_epochs_suspended(struct dsync_epochs *ep)
+{
+	mutex_lock(&ep->lock);
+	ep->suspended = true;
+	ep->suspends++;
+	mutex_unlock(&ep->lock);
+}
+
+/**
+ * dsync_epochs_resumed() - notes that I/O is about to flow
+ * @ep: the epochs
+ *
+ * Context: preresume; takes the epochs lock.
+ */
+void dsync_epochs_resumed(struct dsync_epochs *ep)
+{
+	mutex_lock(&ep->lock);
+	ep->suspended = false;
+	mutex_unlock(&ep->lock);
+}
+
+/*-----------------------------------------------------------------*/
+
+/* Whether an id was used up, so that beginning it again makes no sense. */
+static bool is_stale(const struct dsync_epochs *ep, const uuid_t *id)
+{
+	return !uuid_is_null(&ep->open) || uuid_equal(id, &ep->epoch) ||
+	       uuid_equal(id, &ep->ended) || uuid_equal(id, &ep->aborted);
+}
+
+static int cut(struct dsync_epochs *ep, const uuid_t *id)
+{
+	struct dsync_bitmap **map = ep->sets->map;
+
+	if (uuid_equal(id, &ep->open))
+		return 0;
+	if (!ep->suspended)
+		return -EBUSY;
+	if (is_stale(ep, id))
+		return -ESTALE;
+
+	swap(map[DSYNC_DIRTY], map[DSYNC_FROZEN]);
+	swap(map[DSYNC_SEED], map[DSYNC_SEEDED]);
+	ep->switches++;
+	ep->begun = true;
+	ep->previous = ep->epoch;
+	ep->epoch = *id;
+	ep->open = *id;
+	return 0;
+}
+
+static int drop(struct dsync_epochs *ep, const uuid_t *id)
+{
+	struct dsync_bitmap **map = ep->sets->map;
+
+	if (!uuid_equal(id, &ep->open))
+		return uuid_equal(id, &ep->ended) ? 0 : -ESTALE;
+
+	dsync_bitmap_clear(map[DSYNC_FROZEN]);
+	dsync_bitmap_clear(map[DSYNC_SEEDED]);
+	ep->switches++;
+	ep->ended = *id;
+	ep->open = uuid_null;
+	ep->state = DSYNC_CLEAN;
+	return 0;
+}
+
+static int undo(struct dsync_epochs *ep, const uuid_t *id)
+{
+	struct dsync_bitmap **map = ep->sets->map;
+
+	if (!uuid_equal(id, &ep->open))
+		return uuid_equal(id, &ep->aborted) ? 0 : -ESTALE;
+
+	dsync_bitmap_merge(map[DSYNC_DIRTY], map[DSYNC_FROZEN]);
+	dsync_bitmap_clear(map[DSYNC_SEEDED]);
+	ep->switches++;
+	ep->aborted = *id;
+	ep->open = uuid_null;
+	ep->epoch = ep->previous;
+	return 0;
+}
+
+/**
+ * dsync_epoch_begin() - makes the cut: what is dirty becomes frozen
+ * @ep: the epochs
+ * @id: names the new epoch; not nil
+ *
+ * Return: 0, also if that epoch is open already; -EBUSY if the device is not
+ * suspended; -ESTALE if another epoch is open or @id was used before.
+ *
+ * Context: takes the epochs lock; needs no memory.
+ */
+int dsync_epoch_begin(struct dsync_epochs *ep, const uuid_t *id)
+{
+	int r;
+
+	mutex_lock(&ep->lock);
+	r = cut(ep, id);
+	mutex_unlock(&ep->lock);
+	return r;
+}
+
+/**
+ * dsync_epoch_end() - drops the frozen set: all of it is safe elsewhere
+ * @ep: the epochs
+ * @id: the open epoch
+ *
+ * Return: 0, also if @id was the last epoch to end; else -ESTALE.
+ *
+ * Context: takes the epochs lock, may sleep. I/O may be under way.
+ */
+int dsync_epoch_end(struct dsync_epochs *ep, const uuid_t *id)
+{
+	int r;
+
+	mutex_lock(&ep->lock);
+	r = drop(ep, id);
+	mutex_unlock(&ep->lock);
+	return r;
+}
+
+/**
+ * dsync_epoch_abort() - undoes the cut: what is frozen becomes dirty again
+ * @ep: the epochs
+ * @id: the open epoch
+ *
+ * Return: 0, also if @id was the last epoch to be aborted; else -ESTALE.
+ *
+ * Context: takes the epochs lock, may sleep. I/O may be under way.
+ */
+int dsync_epoch_abort(struct dsync_epochs *ep, const uuid_t *id)
+{
+	int r;
+
+	mutex_lock(&ep->lock);
+	r = undo(ep, id);
+	mutex_unlock(&ep->lock);
+	return r;
+}
+
+/**
+ * dsync_epochs_clear() - empties the dirty set, as the paper does
+ * @ep: the epochs
+ *
+ * Return: 0, or -EBUSY if a write or an epoch could lose its blocks by it.
+ *
+ * Context: takes the epochs lock, may sleep.
+ */
+int dsync_epochs_clear(struct dsync_epochs *ep)
+{
+	int r = -EBUSY;
+
+	mutex_lock(&ep->lock);
+	if (ep->suspended && !ep->begun) {
+		dsync_bitmap_clear(ep->sets->map[DSYNC_DIRTY]);
+		r = 0;
+	}
+	mutex_unlock(&ep->lock);
+	return r;
+}
+
+/*-----------------------------------------------------------------*/
+
+/* Starts a summary; returns whether there is something to count. */
+static bool copy_ids(const struct dsync_epochs *ep, struct dsync_summary *sum)
+{
+	sum->state = ep->state;
+	sum->epoch = ep->epoch;
+	sum->open = ep->open;
+	sum->suspends = ep->suspends;
+	sum->dirty = 0;
+	sum->frozen = 0;
+	sum->coarse_marks = 0;
+	if (!ep->sets)
+		return false;
+	sum->coarse_marks =
+		atomic_long_read(&ep->sets->map[DSYNC_DIRTY]->coarse) +
+		atomic_long_read(&ep->sets->map[DSYNC_FROZEN]->coarse);
+	return true;
+}
+
+/* Counts a few pages; returns whether there are more. */
+static bool count_some(const struct dsync_epochs *ep, unsigned long page,
+		       struct dsync_summary *sum)
+{
+	const struct dsync_bitmap *dirty = ep->sets->map[DSYNC_DIRTY];
+	const struct dsync_bitmap *frozen = ep->sets->map[DSYNC_FROZEN];
+
+	sum->dirty += dsync_bitmap_count(dirty, page, COUNT_PAGES);
+	sum->frozen += dsync_bitmap_count(frozen, page, COUNT_PAGES);
+	return page + COUNT_PAGES < dirty->nr_pages;
+}
+
+/**
+ * dsync_epochs_summary() - counts what the status line shows
+ * @ep: the epochs
+ * @sum: becomes the summary; no blocks if no table was ever resumed
+ *
+ * The lock is dropped now and then, so that a cut does not wait for this. If
+ * the sets change roles meanwhile, it begins anew.
+ *
+ * Context: takes the epochs lock, may sleep.
+ */
+void dsync_epochs_summary(struct dsync_epochs *ep, struct dsync_summary *sum)
+{
+	unsigned int switches;
+	unsigned long page;
+	bool more;
+
+	mutex_lock(&ep->lock);
+again:
+	more = copy_ids(ep, sum);
+	switches = ep->switches;
+	for (page = 0; more; page += COUNT_PAGES) {
+		more = count_some(ep, page, sum);
+		mutex_unlock(&ep->lock);
+		cond_resched();
+		mutex_lock(&ep->lock);
+		if (ep->switches != switches)
+			goto again;
+	}
+	mutex_unlock(&ep->lock);
+}

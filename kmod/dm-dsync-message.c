@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Messages: what `dmsetup message NAME 0 ...` may ask for.
+ *
+ * None of them waits for a worker or for I/O to the tracked device, so all
+ * work while the device is suspended; epoch_begin works only then.
+ */
+#include <linux/device-mapper.h>
+#include <linux/string.h>
+#include <linux/uuid.h>
+
+#include "dm-dsync.h"
+#include "uapi/dsync.h"
+
+/* A nil uuid stands for "none" and is refused like a malformed one. */
+static int parse_id(const char *arg, uuid_t *id)
+{
+	if (strlen(arg) != UUID_STRING_LEN || uuid_parse(arg, id) ||
+	    uuid_is_null(id)) {
+		DMERR("'%s' is not a uuid", arg);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int message_epoch(struct dsync *ds, char **argv,
+			 int (*verb)(struct dsync_epochs *ep, const uuid_t *id))
+{
+	uuid_t id;
+	int r = parse_id(argv[1], &id);
+
+	return r ? r : verb(ds->epochs, &id);
+}
+
+static int epoch_begin(struct dsync *ds, unsigned int argc, char **argv)
+{
+	int r = message_epoch(ds, argv, dsync_epoch_begin);
+
+	if (r == -EBUSY)
+		DMERR("epoch_begin: suspend the device first");
+	return r;
+}
+
+static int epoch_end(struct dsync *ds, unsigned int argc, char **argv)
+{
+	return message_epoch(ds, argv, dsync_epoch_end);
+}
+
+static int epoch_abort(struct dsync *ds, unsigned int argc, char **argv)
+{
+	return message_epoch(ds, argv, dsync_epoch_abort);
+}
+
+/* A bitmap that lives in RAM has nothing to be written to. */
+static int flush(struct dsync *ds, unsigned int argc, char **argv)
+{
+	return 0;
+}
+
+static int release(struct dsync *ds, unsigned int argc, char **argv)
+{
+	DMERR("release: there is no hold");
+	return -ENODATA;
+}
+
+static const struct {
+	const char *name;
+	unsigned int min_argc, max_argc;
+	int (*handle)(struct dsync *ds, unsigned int argc, char **argv);
+	const char *usage;
+} messages[] = {
+	{DSYNC_MSG_EPOCH_BEGIN, 2, 2, epoch_begin, "UUID"},
+	{DSYNC_MSG_EPOCH_END, 2, 2, epoch_end, "UUID"},
+	{DSYNC_MSG_EPOCH_ABORT, 2, 2, epoch_abort, "UUID"},
+	{DSYNC_MSG_FLUSH, 1, 1, flush, ""},
+	{DSYNC_MSG_RELEASE, 3, UINT_MAX, release, "FIRST COUNT ..."},
+};
+
+/**
+ * dsync_message() - handles one message
+ * @ti: the target
+ * @argc: number of words
+ * @argv: the words
+ * @result: not used
+ * @maxlen: not used
+ *
+ * Return: 0 or a negative error, which the log explains unless it is -ESTALE.
+ *
+ * Context: may sleep; takes the epochs lock.
+ */
+int dsync_message(struct dm_target *ti, unsigned int argc, char **argv,
+		  char *result, unsigned int maxlen)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(messages); i++) {
+		if (strcmp(argv[0], messages[i].name))
+			continue;
+		if (argc < messages[i].min_argc ||
+		    argc > messages[i].max_argc) {
+			DMERR("usage: %s %s", argv[0], messages[i].usage);
+			return -EINVAL;
+		}
+		return messages[i].handle(ti->private, argc, argv);
+	}
+	DMERR("unknown message '%s'", argv[0]);
+	return -EINVAL;
+}

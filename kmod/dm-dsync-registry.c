@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Who tracks which mapped device: what outlives a table.
+ *
+ * Notes on the design of this file:
+ *
+ * `dmsetup load` and `resume` replace a live table by another one while the
+ * guest runs. The new target must go on where the old one stopped, but while
+ * both exist only one of them is live, and device mapper does not tell them
+ * of each other. So what is to survive hangs on neither: every mapped device
+ * has one struct dsync_device, found by its mapped_device, that all targets
+ * in its tables join in their constructors and leave in their destructors.
+ *
+ *	ctr		join: nothing changes for the live target
+ *	preresume	take_over: the caller becomes the owner
+ *	dtr		leave: if the owner leaves, tracking has ended
+ *
+ * The owner is the target of the live table. When a target takes over from
+ * an owner, the device went straight from the one table to the other with no
+ * I/O in between, and everything known stays known. Without an owner there
+ * was a time without tracking, and all is dirty. The former owner is fenced
+ * by not being the owner: it gets no more I/O, and its destructor only leaves.
+ *
+ * Two programs that replace the table of one device at the same time (one by
+ * some other target, one by ours) are not told apart while the first still
+ * destroys our old table. dsync-vm holds a lock per domain for this.
+ *
+ * Lock order: md->suspend_lock (dm) -> registry lock -> epochs lock. A resume
+ * takes the registry lock; see dm-dsync-epoch.c for what this forbids.
+ */
+#include <linux/device-mapper.h>
+#include <linux/dm-ioctl.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+
+#include "dm-dsync-proc.h"
+#include "dm-dsync-registry.h"
+#include "dm-dsync.h"
+
+/**
+ * struct dsync_device - what the tables of one mapped device share
+ * @node: in the list of all
+ * @md: whose it is
+ * @instances: the targets that joined
+ * @owner: the one that is live, or NULL
+ * @proc: its files, or NULL before the first resume
+ * @epochs: what is tracked
+ */
+struct dsync_device {
+	struct list_head node;
+	struct mapped_device *md;
+	struct list_head instances;
+	struct dsync *owner;
+	struct dsync_proc *proc;
+	struct dsync_epochs epochs;
+};
+
+static DEFINE_MUTEX(registry_lock);
+static LIST_HEAD(registry);
+
+static struct dsync_device *create_device(struct mapped_device *md)
+{
+	struct dsync_device *dev = kzalloc(sizeof(*dev), GFP_KERNEL);
+
+	if (!dev)
+		return NULL;
+	dev->md = md;
+	INIT_LIST_HEAD(&dev->instances);
+	dsync_epochs_init(&dev->epochs);
+	return dev;
+}
+
+static void destroy_device(struct dsync_device *dev)
+{
+	if (!dev)
+		return;
+	dsync_epochs_exit(&dev->epochs);
+	kfree(dev);
+}
+
+static struct dsync_device *find_device(struct mapped_device *md)
+{
+	struct dsync_device *dev;
+
+	list_for_each_entry (dev, &registry, node)
+		if (dev->md == md)
+			return dev;
+	return NULL;
+}
+
+/* What, if anything, keeps @ds out of @dev: a text for ti->error. */
+static char *refuse(struct dsync_device *dev, struct dsync *ds)
+{
+	struct dsync *other;
+
+	list_for_each_entry (other, &dev->instances, node)
+		if (other->table == ds->table)
+			return "Only one dsync target per table";
+	if (!dev->owner)
+		return NULL;
+	return dsync_epochs_refuse(&dev->epochs, &ds->geo);
+}
+
+/**
+ * dsync_registry_join() - makes a new target known
+ * @ds: the target, with its geometry; gets device and epochs
+ * @ti: tells the table; gets the text of an error
+ *
+ * Return: 0 or a negative error.
+ *
+ * Context: constructor; takes the registry lock.
+ */
+int dsync_registry_join(struct dsync *ds, struct dm_target *ti)
+{
+	struct mapped_device *md = dm_table_get_md(ti->table);
+	struct dsync_device *unused = create_device(md), *dev;
+	int r = 0;
+
+	if (!unused) {
+		ti->error = "Cannot allocate the device's state";
+		return -ENOMEM;
+	}
+
+	mutex_lock(&registry_lock);
+	ds->table = ti->table;
+	dev = find_device(md);
+	if (dev) {
+		ti->error = refuse(dev, ds);
+		r = ti->error ? -EINVAL : 0;
+	} else {
+		dev = unused;
+		unused = NULL;
+		list_add(&dev->node, &registry);
+	}
+	if (!r) {
+		list_add(&ds->node, &dev->instances);
+		ds->device = dev;
+		ds->epochs = &dev->epochs;
+	}
+	mutex_unlock(&registry_lock);
+
+	destroy_device(unused);
+	return r;
+}
+
+/**
+ * dsync_registry_leave() - forgets a target
+ * @ds: the target; gets no more calls
+ *
+ * Context: destructor; takes the registry lock, and waits for those who are
+ * reading the files of the device.
+ */
+void dsync_registry_leave(struct dsync *ds)
+{
+	struct dsync_device *dev = ds->device, *unused = NULL;
+	struct dsync_proc *proc = NULL;
+
+	mutex_lock(&registry_lock);
+	if (dev->owner == ds) {
+		dev->owner = NULL;
+		swap(proc, dev->proc);
+	}
+	mutex_unlock(&registry_lock);
+
+	/* Not under the lock: a reader may wait for a suspended device. */
+	dsync_proc_remove(proc);
+
+	mutex_lock(&registry_lock);
+	dsync_proc_free(proc);
+	list_del(&ds->node);
+	if (list_empty(&dev->instances)) {
+		list_del(&dev->node);
+		unused = dev;
+	}
+	mutex_unlock(&registry_lock);
+
+	destroy_device(unused);
+}
+
+/**
+ * dsync_registry_take_over() - makes a target the owner of its device
+ * @ds: the target; its fresh sets are used up
+ *
+ * Context: preresume, so no I/O is under way; takes the registry lock; needs
+ * no memory and cannot fail.
+ */
+void dsync_registry_take_over(struct dsync *ds)
+{
+	struct dsync_device *dev = ds->device;
+	struct dsync_sets *unused = NULL;
+
+	mutex_lock(&registry_lock);
+	if (dev->owner != ds) {
+		unused = dsync_epochs_adopt(ds->epochs, ds->fresh, dev->owner);
+		ds->fresh = NULL;
+		dev->owner = ds;
+	}
+	mutex_unlock(&registry_lock);
+
+	dsync_sets_destroy(unused);
+}
+
+/**
+ * dsync_registry_show() - makes the files in /proc, unless they exist
+ * @ds: the owner
+ *
+ * A failure is logged and else ignored: the guest comes first.
+ *
+ * Context: resume; takes the registry lock.
+ */
+void dsync_registry_show(struct dsync *ds)
+{
+	struct dsync_device *dev = ds->device;
+	char name[DM_NAME_LEN];
+	unsigned int noio;
+
+	if (dm_copy_name_and_uuid(dev->md, name, NULL))
+		name[0] = '\0';
+
+	mutex_lock(&registry_lock);
+	noio = memalloc_noio_save();
+	if (!dev->proc)
+		dev->proc = dsync_proc_create(name, dm_device_name(dev->md),
+					      &dev->epochs);
+	memalloc_noio_restore(noio);
+	if (!dev->proc)
+		DMWARN("%s: no files in /proc for this device",
+		       dm_device_name(dev->md));
+	mutex_unlock(&registry_lock);
+}

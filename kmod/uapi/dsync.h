@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What user space may rely on: names and words, see dm-dsync(4). */
+#ifndef UAPI_DSYNC_H
+#define UAPI_DSYNC_H
+
+#define DSYNC_TARGET "dsync"
+#define DSYNC_PROC_DIR "dsync"
+
+/* Files in /proc/dsync/NAME/ */
+#define DSYNC_PROC_DIRTY "dirty"
+#define DSYNC_PROC_BITMAP "bitmap"
+#define DSYNC_PROC_FROZEN "frozen"
+#define DSYNC_PROC_SEED "seed"
+
+/* Messages */
+#define DSYNC_MSG_EPOCH_BEGIN "epoch_begin"
+#define DSYNC_MSG_EPOCH_END "epoch_end"
+#define DSYNC_MSG_EPOCH_ABORT "epoch_abort"
+#define DSYNC_MSG_FLUSH "flush"
+#define DSYNC_MSG_RELEASE "release"
+
+/* STATE in the status line */
+#define DSYNC_STATE_CLEAN "clean"
+#define DSYNC_STATE_RECOVERED "recovered"
+#define DSYNC_STATE_DEGRADED "degraded"
+#define DSYNC_STATE_LOST "lost"
+
+/* The smallest block, in 512-byte sectors */
+#define DSYNC_MIN_BLOCK_SECTORS 8
+
+#endif
