@@ -72,8 +72,11 @@ static int cut_all(struct session *session, struct cut *cut,
 static int prepare(struct session *session, const char *epoch,
 		   struct cut **ret_cut, struct err *err)
 {
-	const char *names[session->nr_disks];
+	_cleanup_free_ const char **names =
+		calloc(session->nr_disks, sizeof(*names));
 
+	if (!names)
+		return fail(err, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < session->nr_disks; i++)
 		names[i] = session->stacks[i].name;
 	return cut_prepare(names, session->nr_disks, epoch, ret_cut, err);

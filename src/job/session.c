@@ -118,13 +118,16 @@ static int choose_disks(struct session *session, struct err *err)
 
 static int bring_up(struct session *session, struct err *err)
 {
-	enum stack_state states[session->nr_disks];
+	_cleanup_free_ enum stack_state *states =
+		calloc(session->nr_disks, sizeof(*states));
 	_cleanup_close_ int lock =
 		use_lock(session->uuid, USE_LOCK_WAIT_MS, err);
 	int r;
 
 	if (lock < 0)
 		return lock;
+	if (!states)
+		return fail(err, -ENOMEM, "out of memory");
 	r = stack_build_all(session->stacks, session->nr_disks, states, err);
 	if (r < 0)
 		return r;

@@ -41,7 +41,7 @@ struct header_disk {
 	char domain_uuid[40];
 	char tracker[40];
 	char epoch[40];
-	char newest[40];
+	char newest[POINT_SIZE];
 	char disk[DISK_SIZE];
 	char location[LOCATION_SIZE];
 	uint8_t checksum[16];
@@ -77,7 +77,9 @@ static void fill_header(struct header_disk *to, const struct pending *pending)
 	strcpy(to->domain_uuid, pending->domain_uuid);
 	strcpy(to->tracker, pending->tracker);
 	strcpy(to->epoch, pending->epoch);
+	strcpy(to->previous, pending->previous);
 	strcpy(to->newest, pending->newest);
+	strcpy(to->attempt, pending->attempt);
 	snprintf(to->disk, sizeof(to->disk), "%s", pending->disk);
 	snprintf(to->location, sizeof(to->location), "%s", pending->location);
 }
@@ -107,15 +109,23 @@ static bool uuid_or_empty(const char *text)
 	return !*text || uuid_valid(text);
 }
 
+static bool point_or_empty(const char *text)
+{
+	return !*text || point_valid(text);
+}
+
 static bool strings_valid(const struct header_disk *header)
 {
 	return terminated(header->repo_id) && terminated(header->domain_uuid) &&
 	       terminated(header->tracker) && terminated(header->epoch) &&
-	       terminated(header->newest) && terminated(header->disk) &&
+	       terminated(header->previous) && terminated(header->newest) &&
+	       terminated(header->attempt) && terminated(header->disk) &&
 	       terminated(header->location) && uuid_valid(header->repo_id) &&
 	       uuid_valid(header->domain_uuid) &&
 	       uuid_or_empty(header->tracker) && uuid_or_empty(header->epoch) &&
-	       (!header->newest[0] || point_valid(header->newest)) &&
+	       uuid_or_empty(header->previous) &&
+	       point_or_empty(header->newest) &&
+	       point_or_empty(header->attempt) &&
 	       disk_target_valid(header->disk);
 }
 
@@ -154,7 +164,7 @@ static int from_content(const struct header_disk *header, const uint8_t *map,
 	strcpy(pending->domain_uuid, header->domain_uuid);
 	strcpy(pending->tracker, header->tracker);
 	strcpy(pending->epoch, header->epoch);
-	snprintf(pending->newest, POINT_SIZE, "%s", header->newest);
+	strcpy(pending->newest, header->newest);
 	pending->disk = strdup(header->disk);
 	pending->location = strdup(header->location);
 	pending->map = bitmap_new(nr_blocks);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Every doubt ends in distrust(): the set becomes full and keeps the first
- * reason why.  Nothing here makes a set smaller but pending_settle().
+ * Every doubt ends in pending_distrust(): the set becomes full and keeps the
+ * first reason why.  Nothing here makes a set smaller but pending_settle().
  */
 #include "repo/pending.h"
 
@@ -48,7 +48,7 @@ static uint64_t blocks_of(uint64_t size_bytes, uint32_t block_bytes)
 	return size_bytes / block_bytes + (size_bytes % block_bytes != 0);
 }
 
-static void distrust(struct pending *pending, enum pending_reason reason)
+void pending_distrust(struct pending *pending, enum pending_reason reason)
 {
 	bitmap_fill(pending->map);
 	if (pending->reason == PENDING_TRACKED)
@@ -74,7 +74,7 @@ static struct pending *full_set(const struct pending_disk *disk,
 		bitmap_new(blocks_of(disk->size_bytes, disk->block_bytes));
 	if (!pending->disk || !pending->location || !pending->map)
 		return NULL;
-	distrust(pending, reason);
+	pending_distrust(pending, reason);
 	return TAKE_PTR(pending);
 }
 
@@ -110,7 +110,7 @@ static int adapt(struct pending *pending, const struct pending_disk *disk)
 	pending->size_bytes = disk->size_bytes;
 	pending->block_bytes = disk->block_bytes;
 	if (!comparable)
-		distrust(pending, PENDING_RESIZED);
+		pending_distrust(pending, PENDING_RESIZED);
 	return 0;
 }
 
@@ -188,17 +188,45 @@ void pending_settle(struct pending *pending, const struct bitmap *shipped,
 		first += count;
 	}
 	snprintf(pending->newest, POINT_SIZE, "%s", point);
+	pending->attempt[0] = '\0';
 	pending->reason = PENDING_TRACKED;
+}
+
+bool pending_follows(const struct pending *pending, const char *epoch)
+{
+	return *epoch && (strcmp(pending->epoch, epoch) == 0 ||
+			  strcmp(pending->previous, epoch) == 0);
+}
+
+void pending_at_epoch(struct pending *pending, const char *epoch)
+{
+	snprintf(pending->epoch, UUID_SIZE, "%s", epoch);
+	pending->previous[0] = '\0';
+}
+
+int pending_begin(struct pending *pending, const char *location,
+		  const char *point)
+{
+	char *copy = strdup(location);
+
+	if (!copy)
+		return -ENOMEM;
+	free(pending->location);
+	pending->location = copy;
+	snprintf(pending->attempt, POINT_SIZE, "%s", point);
+	return 0;
 }
 
 static void merge(struct pending *pending, const struct bitmap *frozen,
 		  const char *before, unsigned int *gaps)
 {
-	if (strcmp(pending->epoch, before) != 0 ||
-	    frozen->nr_blocks != pending->map->nr_blocks) {
+	bool follows = pending_follows(pending, before) ||
+		       strcmp(pending->epoch, before) == 0;
+
+	if (!follows || frozen->nr_blocks != pending->map->nr_blocks) {
 		if (pending->reason == PENDING_TRACKED)
 			++*gaps;
-		distrust(pending, PENDING_GAP);
+		pending_distrust(pending, PENDING_GAP);
 	} else {
 		bitmap_or(pending->map, frozen);
 	}
@@ -215,6 +243,7 @@ static int merge_into(const struct pending_disk *disk, const char *repo_id,
 		return r;
 	merge(pending, frozen, before, gaps);
 	snprintf(pending->epoch, UUID_SIZE, "%s", after);
+	snprintf(pending->previous, UUID_SIZE, "%s", before);
 	return pending_store(disk->state_dir, pending, err);
 }
 

@@ -42,11 +42,13 @@ enum pending_reason {
 struct pending {
 	char repo_id[UUID_SIZE];
 	char domain_uuid[UUID_SIZE];
-	char tracker[UUID_SIZE]; /* "": unknown; set by the caller */
-	char newest[POINT_SIZE]; /* last one we committed; "": none */
-	char epoch[UUID_SIZE];   /* frozen sets are merged up to it; "" */
-	char *disk;              /* vda */
-	char *location;          /* of the target, for messages; may be "" */
+	char tracker[UUID_SIZE];  /* "": unknown; set by the caller */
+	char newest[POINT_SIZE];  /* last one we committed; "": none */
+	char epoch[UUID_SIZE];    /* frozen sets are merged up to it; "" */
+	char previous[UUID_SIZE]; /* the epoch before; back after an abort */
+	char attempt[POINT_SIZE]; /* what the last run would commit; "" */
+	char *disk;               /* vda */
+	char *location;           /* of the target, for messages; may be "" */
 	enum pending_reason reason;
 	uint64_t size_bytes; /* of the disk */
 	uint32_t block_bytes;
@@ -95,6 +97,29 @@ int pending_merge_all(const struct pending_disk *disk,
  */
 void pending_settle(struct pending *pending, const struct bitmap *shipped,
 		    const char *point);
+
+/*
+ * True if the set is complete up to the beginning of @epoch, so that what is
+ * dirty since then is all it misses. That is so after an aborted cut too: its
+ * frozen set may be in here already, and is in the dirty set again.
+ */
+bool pending_follows(const struct pending *pending, const char *epoch);
+
+/*
+ * In memory: from now on frozen sets are merged that began at @epoch. Only
+ * for a set that follows @epoch, or is full.
+ */
+void pending_at_epoch(struct pending *pending, const char *epoch);
+
+/* In memory: everything is pending, for @reason if there was none before. */
+void pending_distrust(struct pending *pending, enum pending_reason reason);
+
+/*
+ * In memory: the target is at @location, and a run begins that will commit
+ * @point there. Should its acknowledgement be lost, it is known by that.
+ */
+int pending_begin(struct pending *pending, const char *location,
+		  const char *point);
 
 /* One line for people: why everything is pending. NULL for TRACKED. */
 const char *pending_reason_text(enum pending_reason reason);

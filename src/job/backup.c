@@ -1,0 +1,505 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The order in which things become durable is what a backup is:
+ *
+ *	pending sets know what the target misses   before the cut
+ *	frozen is in every target's pending set    before the first block ships
+ *	images are flushed and in place            before the manifest
+ *	the manifest commits the point             before pending is cleared
+ *	pending is cleared                         before the epoch ends
+ *
+ * A run that ends anywhere in between, by failure or by SIGKILL, has said too
+ * little rather than too much: the next one ships a superset.
+ */
+#include "job/backup.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/io.h"
+#include "job/interrupt.h"
+#include "job/session.h"
+#include "job/target.h"
+#include "job/ui.h"
+#include "job/watchdog.h"
+
+#define STALL_MS 120000
+
+struct backup {
+	const struct backup_request *request;
+	struct session *session;
+	struct target *target;
+	struct pending **pending; /* one for each disk of the session */
+	struct watchdog watchdog;
+	struct instant instant;
+	bool epoch_open; /* on every disk */
+	time_t cut_time;
+	ship_cancel cancelled;
+	struct backup_report *report;
+	struct ui *ui;
+};
+
+/* ------------------------------------------------- what the target misses */
+
+static struct pending_disk pending_disk(const struct backup *backup, size_t i)
+{
+	const struct session_disk *disk = &backup->session->disks[i];
+
+	return (struct pending_disk){
+		.state_dir = backup->session->state_dir,
+		.domain_uuid = backup->session->uuid,
+		.disk = disk->disk->target,
+		.size_bytes = disk->size_bytes,
+		.block_bytes = disk->tracker.block_sectors * 512,
+	};
+}
+
+/* Why everything must be shipped, or NULL. */
+static const char *full_reason(const struct backup *backup, size_t i)
+{
+	const struct session_disk *disk = &backup->session->disks[i];
+	const struct pending *pending = backup->pending[i];
+
+	if (disk->tracker.state == TRACKER_UNTRACKED)
+		return "changes are not tracked: the module dm-dsync was "
+		       "missing when the domain was started";
+	if (!target_is_paired(backup->target, pending))
+		return pending->newest[0] || pending->reason != PENDING_NEW
+			       ? "the target is not where our last run left it"
+			       : "this host has no record of the points there";
+	if (pending->reason != PENDING_TRACKED)
+		return pending_reason_text(pending->reason);
+	if (!pending_follows(pending, disk->tracker.epoch))
+		return "tracking began anew since the last backup";
+	return NULL;
+}
+
+/* Nothing was ever shipped there: full, but nothing was lost either. */
+static bool is_first(const struct backup *backup, size_t i)
+{
+	const struct pending *pending = backup->pending[i];
+
+	return pending->reason == PENDING_NEW &&
+	       target_is_paired(backup->target, pending);
+}
+
+static int plan_disk(struct backup *backup, size_t i, struct err *err)
+{
+	const struct session_disk *disk = &backup->session->disks[i];
+	const struct pending_disk where = pending_disk(backup, i);
+	struct backup_disk *report = &backup->report->disks[i];
+	const char *reason;
+	int r = pending_load(&where, backup->target->id, &backup->pending[i],
+			     err);
+
+	if (r < 0)
+		return r;
+	snprintf(report->target, sizeof(report->target), "%s", where.disk);
+	report->size_bytes = where.size_bytes;
+	report->block_bytes = where.block_bytes;
+	reason = full_reason(backup, i);
+	if (reason) {
+		report->full = true;
+		snprintf(report->reason, sizeof(report->reason), "%s", reason);
+		if (!is_first(backup, i) ||
+		    disk->tracker.state == TRACKER_UNTRACKED) {
+			backup->report->resynced = true;
+			ui_warn(backup->ui, "%s: %s: %s: sending all of it",
+				backup->session->domain->name, where.disk,
+				reason);
+		}
+		pending_distrust(backup->pending[i], PENDING_GAP);
+	}
+	pending_at_epoch(backup->pending[i], disk->tracker.epoch);
+	if (pending_begin(backup->pending[i], backup->target->location,
+			  backup->target->point) < 0)
+		return fail(err, -ENOMEM, "out of memory");
+	return pending_store(where.state_dir, backup->pending[i], err);
+}
+
+static int plan(struct backup *backup, struct err *err)
+{
+	size_t nr_disks = backup->session->nr_disks;
+	int r;
+
+	backup->pending = calloc(nr_disks, sizeof(*backup->pending));
+	backup->report->disks = calloc(nr_disks, sizeof(struct backup_disk));
+	if (!backup->pending || !backup->report->disks)
+		return fail(err, -ENOMEM, "out of memory");
+	backup->report->nr_disks = nr_disks;
+	r = target_begin(backup->target, time(NULL), err);
+	for (size_t i = 0; i < nr_disks && r == 0; i++)
+		r = plan_disk(backup, i, err);
+	return r;
+}
+
+/* ---------------------------------------------------------------- the cut */
+
+/* What the host's page cache still holds goes through the device now, not
+ * between suspend and resume. */
+static int quieten(struct backup *backup, struct err *err)
+{
+	for (size_t i = 0; i < backup->session->nr_disks; i++) {
+		const char *name = backup->session->stacks[i].name;
+		_cleanup_free_ char *path = io_format(PLACE_MAPPER "%s", name);
+		_cleanup_close_ int fd = path ? open(path, O_RDONLY | O_CLOEXEC)
+					      : -1;
+		int r;
+
+		if (fd < 0 || fsync(fd) < 0)
+			return fail_errno(err, -errno, PLACE_MAPPER "%s", name);
+		r = tracker_flush(name, err);
+		if (r < 0 && r != -EAGAIN)
+			return r;
+		if (r == -EAGAIN)
+			err_clear(err);
+	}
+	return 0;
+}
+
+static int start_watchdog(struct backup *backup, struct err *err)
+{
+	const struct session *session = backup->session;
+	const struct watchdog_plan plan = {
+		.connect = session->connect,
+		.domain_uuid = session->uuid,
+		.disks = session->stacks,
+		.nr_disks = session->nr_disks,
+		.freeze_deadline_ms =
+			instant_deadline_ms(&backup->request->instant),
+		.suspend_deadline_ms = INSTANT_SUSPEND_DEADLINE_MS,
+	};
+
+	return watchdog_start(&plan, &backup->watchdog, err);
+}
+
+static enum consistency consistency(const struct backup *backup)
+{
+	if (!backup->session->state.active)
+		return CONSISTENCY_OFFLINE;
+	return backup->instant.frozen ? CONSISTENCY_FROZEN : CONSISTENCY_CRASH;
+}
+
+static int merge_frozen(struct backup *backup, size_t i, struct err *err)
+{
+	const struct pending_disk where = pending_disk(backup, i);
+	_cleanup_bitmap_ struct bitmap *frozen = NULL;
+	unsigned int gaps = 0;
+	int r = tracker_read_map(backup->session->stacks[i].name,
+				 TRACKER_MAP_FROZEN, &frozen, err);
+
+	if (r == 0)
+		r = pending_merge_all(&where, frozen,
+				      backup->session->disks[i].tracker.epoch,
+				      backup->instant.epoch, &gaps, err);
+	if (r < 0)
+		return r;
+	if (gaps)
+		ui_warn(backup->ui,
+			"%s: %u other targets of %s missed a cut; their next "
+			"backup sends all of it",
+			backup->session->domain->name, gaps, where.disk);
+	pending_free(TAKE_PTR(backup->pending[i]));
+	return pending_load(&where, backup->target->id, &backup->pending[i],
+			    err);
+}
+
+static int take_cut(struct backup *backup, struct err *err)
+{
+	int r = quieten(backup, err);
+
+	if (r == 0)
+		r = session_refresh(backup->session, err);
+	if (r < 0)
+		return r;
+	backup->cut_time = time(NULL);
+	r = instant_take(backup->session, &backup->request->instant,
+			 &backup->watchdog, &backup->instant, backup->ui, err);
+	if (r < 0)
+		return r;
+	backup->epoch_open = true;
+	for (size_t i = 0; i < backup->session->nr_disks && r == 0; i++)
+		r = merge_frozen(backup, i, err);
+	return r;
+}
+
+/* --------------------------------------------------------------- shipping */
+
+static void show_progress(void *opaque, const struct ship_counts *counts)
+{
+	struct backup *backup = opaque;
+	uint64_t block_bytes = backup->report->disks[0].block_bytes;
+
+	ui_progress(backup->ui, counts->done_blocks * block_bytes,
+		    counts->blocks * block_bytes);
+}
+
+static int ship(struct backup *backup, size_t i, struct ship_source *source,
+		struct target_disk *to, struct err *err)
+{
+	struct backup_disk *report = &backup->report->disks[i];
+	const struct ship_job job = {
+		.map = backup->pending[i]->map,
+		.block_bytes = report->block_bytes,
+		.dest_is_zero = to->is_zero,
+		.stall_ms = STALL_MS,
+		.cancelled = backup->cancelled,
+		.opaque = backup,
+		.progress = show_progress,
+	};
+	struct ship_counts counts = {0};
+	int r;
+
+	ui_progress_start(backup->ui, report->target);
+	r = ship_run(source, to->dest, &job, &counts, err);
+	ui_progress_end(backup->ui);
+	report->blocks = counts.done_blocks;
+	report->sent_bytes = counts.sent_bytes;
+	report->zero_bytes = counts.zero_bytes;
+	return r;
+}
+
+static int ship_disk(struct backup *backup, size_t i, char ret_backing[],
+		     struct err *err)
+{
+	const struct session_disk *disk = &backup->session->disks[i];
+	_cleanup_free_ char *path =
+		io_format(PLACE_MAPPER "%s", backup->session->stacks[i].name);
+	_cleanup_source_ struct ship_source *source = NULL;
+	_cleanup_target_disk_ struct target_disk to = {0};
+	uint64_t began_ms = ui_now_ms();
+	int r;
+
+	if (!path)
+		return fail(err, -ENOMEM, "out of memory");
+	r = target_begin_disk(backup->target, disk->disk->target,
+			      disk->size_bytes, backup->cancelled, &to, err);
+	if (r == 0)
+		r = ship_source_open_file(path, &source, err);
+	if (r == 0)
+		r = ship(backup, i, source, &to, err);
+	if (r == 0)
+		r = target_end_disk(backup->target, &to, err);
+	memcpy(ret_backing, to.backing, POINT_SIZE);
+	backup->report->disks[i].spent_ms = ui_now_ms() - began_ms;
+	return r;
+}
+
+/* ----------------------------------------------------------------- commit */
+
+static int describe_disk(struct backup *backup, struct manifest *manifest,
+			 size_t i, const char *backing)
+{
+	const struct backup_disk *report = &backup->report->disks[i];
+	struct manifest_disk *disk =
+		manifest_add_disk(manifest, report->target);
+
+	if (!disk)
+		return -ENOMEM;
+	disk->size_bytes = report->size_bytes;
+	disk->block_bytes = report->block_bytes;
+	disk->full = report->full;
+	disk->blocks_changed = report->blocks;
+	disk->bytes_sent = report->sent_bytes;
+	disk->zero_bytes = report->zero_bytes;
+	memcpy(disk->backing, backing, POINT_SIZE);
+	memcpy(disk->epoch, backup->instant.epoch, UUID_SIZE);
+	return 0;
+}
+
+static int describe_left_out(struct backup *backup, struct manifest *manifest)
+{
+	const struct vm_domain *domain = backup->session->domain;
+	int r = 0;
+
+	for (size_t i = 0; i < domain->nr_disks && r == 0; i++) {
+		const struct vm_disk *disk = &domain->disks[i];
+
+		if (disk->tracked || disk->readonly ||
+		    strcmp(disk->device, "cdrom") == 0 ||
+		    strcmp(disk->device, "floppy") == 0)
+			continue;
+		ui_warn(backup->ui, "%s: %s is left out: %s", domain->name,
+			disk->target,
+			disk->reason ? disk->reason
+				     : "it is not attached; run "
+				       "'dsync-vm attach'");
+		r = manifest_add_left_out(manifest, disk->target,
+					  disk->reason ? disk->reason
+						       : "not attached");
+	}
+	return r;
+}
+
+static int read_nvram(struct backup *backup, struct manifest *manifest,
+		      struct err *err)
+{
+	const char *path = backup->session->domain->nvram;
+	char *content;
+	int r;
+
+	if (!path || access(path, F_OK) < 0)
+		return 0;
+	r = io_read_file(path, MANIFEST_MAX_BYTES / 2, &content,
+			 &manifest->nvram_bytes, err);
+	if (r == 0)
+		manifest->nvram = (uint8_t *)content;
+	return r;
+}
+
+/* The domain as it was at the cut: taken before the disks are shipped. */
+static int describe_domain(struct backup *backup, struct manifest *manifest,
+			   struct err *err)
+{
+	int r;
+
+	manifest->created = backup->cut_time;
+	manifest->consistency = consistency(backup);
+	manifest->freeze_ms = backup->instant.freeze_ms;
+	manifest->suspend_ms = backup->instant.suspend_ms;
+	manifest->domain_name = strdup(backup->session->domain->name);
+	if (!manifest->domain_name)
+		return fail(err, -ENOMEM, "out of memory");
+	memcpy(manifest->domain_uuid, backup->session->uuid, UUID_SIZE);
+	r = vm_dom_xml(backup->session->dom, VM_XML_NEXT, &manifest->domain_xml,
+		       err);
+	if (r == 0)
+		r = read_nvram(backup, manifest, err);
+	if (r == 0 && describe_left_out(backup, manifest) < 0)
+		r = fail(err, -ENOMEM, "out of memory");
+	return r;
+}
+
+static int settle_disk(struct backup *backup, size_t i, struct err *err)
+{
+	struct pending *pending = backup->pending[i];
+	int r;
+
+	pending_settle(pending, pending->map, backup->target->point);
+	if (backup->session->disks[i].tracker.state == TRACKER_UNTRACKED)
+		pending_at_epoch(pending, "");
+	r = pending_store(backup->session->state_dir, pending, err);
+	if (r == 0 && backup->epoch_open)
+		r = tracker_epoch_end(backup->session->stacks[i].name,
+				      backup->instant.epoch, err);
+	return r;
+}
+
+static int ship_and_commit(struct backup *backup, struct err *err)
+{
+	_cleanup_manifest_ struct manifest *manifest = manifest_new();
+	char backing[POINT_SIZE];
+	int r;
+
+	if (!manifest)
+		return fail(err, -ENOMEM, "out of memory");
+	r = describe_domain(backup, manifest, err);
+	for (size_t i = 0; i < backup->session->nr_disks && r == 0; i++) {
+		r = ship_disk(backup, i, backing, err);
+		if (r == 0 && describe_disk(backup, manifest, i, backing) < 0)
+			r = fail(err, -ENOMEM, "out of memory");
+	}
+	if (r == 0)
+		r = target_commit(backup->target, manifest, err);
+	if (r < 0) {
+		target_abandon(backup->target);
+		return r;
+	}
+	for (size_t i = 0; i < backup->session->nr_disks; i++) {
+		int settled = settle_disk(backup, i, err);
+
+		r = r ? r : settled;
+	}
+	backup->epoch_open = backup->epoch_open && r < 0;
+	return r;
+}
+
+/* -------------------------------------------------------------- the whole */
+
+/* The frozen set goes back to where the next run finds it. */
+static void abort_epoch(struct backup *backup)
+{
+	for (size_t i = 0; i < backup->session->nr_disks; i++)
+		(void)tracker_epoch_abort(backup->session->stacks[i].name,
+					  backup->instant.epoch, NULL);
+}
+
+static int run(struct backup *backup, struct err *err)
+{
+	int r = session_open(backup->request->connect, backup->request->domain,
+			     &backup->session, err);
+
+	if (r == 0)
+		r = target_open(backup->request->target, backup->session,
+				&backup->target, backup->ui, err);
+	if (r == 0)
+		r = plan(backup, err);
+	if (r == 0)
+		r = start_watchdog(backup, err);
+	if (r == 0 && session_is_tracked(backup->session))
+		r = take_cut(backup, err);
+	if (r == 0 && *backup->cancelled)
+		r = fail(err, -EINTR, "interrupted");
+	if (r == 0)
+		r = ship_and_commit(backup, err);
+	if (r < 0 && backup->epoch_open)
+		abort_epoch(backup);
+	return r;
+}
+
+static int fill_report(struct backup *backup, struct err *err)
+{
+	struct backup_report *report = backup->report;
+
+	report->domain = strdup(backup->session->domain->name);
+	report->location = strdup(backup->target->location);
+	if (!report->domain || !report->location)
+		return fail(err, -ENOMEM, "out of memory");
+	memcpy(report->point, backup->target->point, sizeof(report->point));
+	report->consistency = consistency(backup);
+	report->freeze_ms = backup->instant.freeze_ms;
+	report->suspend_ms = backup->instant.suspend_ms;
+	report->warned = backup->ui->nr_warnings > 0;
+	return 0;
+}
+
+static void close_all(struct backup *backup)
+{
+	if (backup->pending)
+		for (size_t i = 0; i < backup->session->nr_disks; i++)
+			pending_free(backup->pending[i]);
+	free(backup->pending);
+	target_close(backup->target);
+	session_close(backup->session);
+	watchdog_end(&backup->watchdog);
+}
+
+int backup_run(const struct backup_request *request,
+	       struct backup_report *ret_report, struct ui *ui, struct err *err)
+{
+	struct backup backup = {
+		.request = request,
+		.watchdog.fd = -1,
+		.cancelled = interrupt_catch(),
+		.report = ret_report,
+		.ui = ui,
+	};
+	uint64_t began_ms = ui_now_ms();
+	int r;
+
+	*ret_report = (struct backup_report){0};
+	r = run(&backup, err);
+	if (r == 0)
+		r = fill_report(&backup, err);
+	ret_report->spent_ms = ui_now_ms() - began_ms;
+	close_all(&backup);
+	return r;
+}
+
+void backup_report_free(struct backup_report *report)
+{
+	free(report->domain);
+	free(report->location);
+	free(report->disks);
+}

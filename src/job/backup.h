@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Backup: the story of DESIGN.md, section 5, for one domain and one target.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "job/instant.h"
+#include "repo/manifest.h"
+
+struct ui;
+
+struct backup_request {
+	const char *connect; /* libvirt URI, NULL: default */
+	const char *domain;  /* name or uuid */
+	const char *target;  /* repository path or NBD URI */
+	struct instant_request instant;
+};
+
+struct backup_disk {
+	char target[64]; /* vda */
+	uint64_t size_bytes;
+	uint32_t block_bytes;
+	uint64_t blocks; /* shipped: changed, or all of them */
+	uint64_t sent_bytes;
+	uint64_t zero_bytes;
+	uint64_t spent_ms;
+	bool full;
+	char reason[128]; /* why it is full, "" else */
+};
+
+struct backup_report {
+	char *domain, *location;
+	char point[POINT_SIZE];
+	enum consistency consistency;
+	uint32_t freeze_ms, suspend_ms;
+	uint64_t spent_ms;
+	bool resynced; /* tracking was lost: exit code 4 */
+	bool warned;   /* not quiesced, or a disk left out: exit code 3 */
+	struct backup_disk *disks;
+	size_t nr_disks;
+};
+
+/*
+ * Makes a point of the domain at the target. On success all of it is durable.
+ * After a failure nothing that was pending is forgotten, and the target has
+ * the points that it had before. @ret_report is freed by
+ * backup_report_free(), also after a failure.
+ */
+int backup_run(const struct backup_request *request,
+	       struct backup_report *ret_report, struct ui *ui,
+	       struct err *err);
+void backup_report_free(struct backup_report *report);
