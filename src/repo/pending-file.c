@@ -41,7 +41,9 @@ struct header_disk {
 	char domain_uuid[40];
 	char tracker[40];
 	char epoch[40];
+	char previous[40];
 	char newest[POINT_SIZE];
+	char attempt[POINT_SIZE];
 	char disk[DISK_SIZE];
 	char location[LOCATION_SIZE];
 	uint8_t checksum[16];
