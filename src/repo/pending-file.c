@@ -166,7 +166,9 @@ static int from_content(const struct header_disk *header, const uint8_t *map,
 	strcpy(pending->domain_uuid, header->domain_uuid);
 	strcpy(pending->tracker, header->tracker);
 	strcpy(pending->epoch, header->epoch);
+	strcpy(pending->previous, header->previous);
 	strcpy(pending->newest, header->newest);
+	strcpy(pending->attempt, header->attempt);
 	pending->disk = strdup(header->disk);
 	pending->location = strdup(header->location);
 	pending->map = bitmap_new(nr_blocks);
