@@ -72,13 +72,20 @@ int vm_xml_attach(const char *xml, const struct vm_domain *domain,
 
 /*
  * Gives type and source back to the disks that are still ours and removes our
- * metadata; a disk that was pointed elsewhere meanwhile stays there. @original
- * is the XML saved at attach, used when @xml has lost our metadata; may be
- * NULL. -ENOENT: none of its disks is ours; -ENODATA: some are, but nothing
- * tells what they were.
+ * metadata; a disk that was pointed elsewhere meanwhile stays there. -ENOENT:
+ * none of its disks is ours; -ENODATA: one is, but nothing tells what it was
+ * (see vm_xml_recover()).
  */
-int vm_xml_detach(const char *xml, const char *original, char **ret_xml,
-		  struct err *err);
+int vm_xml_detach(const char *xml, char **ret_xml, struct err *err);
+
+/*
+ * Some tools drop metadata. vm_xml_record() gives our element alone, to be kept
+ * in a file; vm_xml_recover() puts it into an @xml that has lost it, and leaves
+ * one that has it unchanged.
+ */
+int vm_xml_record(const char *xml, char **ret_record, struct err *err);
+int vm_xml_recover(const char *xml, const char *record, char **ret_xml,
+		   struct err *err);
 
 struct vm_restored_disk {
 	const char *target;
