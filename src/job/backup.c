@@ -15,124 +15,12 @@
 
 #include <fcntl.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/io.h"
+#include "job/backup-parts.h"
 #include "job/interrupt.h"
-#include "job/session.h"
-#include "job/target.h"
-#include "job/ui.h"
-#include "job/watchdog.h"
 
 #define STALL_MS 120000
-
-struct backup {
-	const struct backup_request *request;
-	struct session *session;
-	struct target *target;
-	struct pending **pending; /* one for each disk of the session */
-	struct watchdog watchdog;
-	struct instant instant;
-	bool epoch_open; /* on every disk */
-	time_t cut_time;
-	ship_cancel cancelled;
-	struct backup_report *report;
-	struct ui *ui;
-};
-
-/* ------------------------------------------------- what the target misses */
-
-static struct pending_disk pending_disk(const struct backup *backup, size_t i)
-{
-	const struct session_disk *disk = &backup->session->disks[i];
-
-	return (struct pending_disk){
-		.state_dir = backup->session->state_dir,
-		.domain_uuid = backup->session->uuid,
-		.disk = disk->disk->target,
-		.size_bytes = disk->size_bytes,
-		.block_bytes = disk->tracker.block_sectors * 512,
-	};
-}
-
-/* Why everything must be shipped, or NULL. */
-static const char *full_reason(const struct backup *backup, size_t i)
-{
-	const struct session_disk *disk = &backup->session->disks[i];
-	const struct pending *pending = backup->pending[i];
-
-	if (disk->tracker.state == TRACKER_UNTRACKED)
-		return "changes are not tracked: the module dm-dsync was "
-		       "missing when the domain was started";
-	if (!target_is_paired(backup->target, pending))
-		return pending->newest[0] || pending->reason != PENDING_NEW
-			       ? "the target is not where our last run left it"
-			       : "this host has no record of the points there";
-	if (pending->reason != PENDING_TRACKED)
-		return pending_reason_text(pending->reason);
-	if (!pending_follows(pending, disk->tracker.epoch))
-		return "tracking began anew since the last backup";
-	return NULL;
-}
-
-/* Nothing was ever shipped there: full, but nothing was lost either. */
-static bool is_first(const struct backup *backup, size_t i)
-{
-	const struct pending *pending = backup->pending[i];
-
-	return pending->reason == PENDING_NEW &&
-	       target_is_paired(backup->target, pending);
-}
-
-static int plan_disk(struct backup *backup, size_t i, struct err *err)
-{
-	const struct session_disk *disk = &backup->session->disks[i];
-	const struct pending_disk where = pending_disk(backup, i);
-	struct backup_disk *report = &backup->report->disks[i];
-	const char *reason;
-	int r = pending_load(&where, backup->target->id, &backup->pending[i],
-			     err);
-
-	if (r < 0)
-		return r;
-	snprintf(report->target, sizeof(report->target), "%s", where.disk);
-	report->size_bytes = where.size_bytes;
-	report->block_bytes = where.block_bytes;
-	reason = full_reason(backup, i);
-	if (reason) {
-		report->full = true;
-		snprintf(report->reason, sizeof(report->reason), "%s", reason);
-		if (!is_first(backup, i) ||
-		    disk->tracker.state == TRACKER_UNTRACKED) {
-			backup->report->resynced = true;
-			ui_warn(backup->ui, "%s: %s: %s: sending all of it",
-				backup->session->domain->name, where.disk,
-				reason);
-		}
-		pending_distrust(backup->pending[i], PENDING_GAP);
-	}
-	pending_at_epoch(backup->pending[i], disk->tracker.epoch);
-	if (pending_begin(backup->pending[i], backup->target->location,
-			  backup->target->point) < 0)
-		return fail(err, -ENOMEM, "out of memory");
-	return pending_store(where.state_dir, backup->pending[i], err);
-}
-
-static int plan(struct backup *backup, struct err *err)
-{
-	size_t nr_disks = backup->session->nr_disks;
-	int r;
-
-	backup->pending = calloc(nr_disks, sizeof(*backup->pending));
-	backup->report->disks = calloc(nr_disks, sizeof(struct backup_disk));
-	if (!backup->pending || !backup->report->disks)
-		return fail(err, -ENOMEM, "out of memory");
-	backup->report->nr_disks = nr_disks;
-	r = target_begin(backup->target, time(NULL), err);
-	for (size_t i = 0; i < nr_disks && r == 0; i++)
-		r = plan_disk(backup, i, err);
-	return r;
-}
 
 /* ---------------------------------------------------------------- the cut */
 
@@ -174,16 +62,9 @@ static int start_watchdog(struct backup *backup, struct err *err)
 	return watchdog_start(&plan, &backup->watchdog, err);
 }
 
-static enum consistency consistency(const struct backup *backup)
-{
-	if (!backup->session->state.active)
-		return CONSISTENCY_OFFLINE;
-	return backup->instant.frozen ? CONSISTENCY_FROZEN : CONSISTENCY_CRASH;
-}
-
 static int merge_frozen(struct backup *backup, size_t i, struct err *err)
 {
-	const struct pending_disk where = pending_disk(backup, i);
+	const struct pending_disk where = backup_pending_disk(backup, i);
 	_cleanup_bitmap_ struct bitmap *frozen = NULL;
 	unsigned int gaps = 0;
 	int r = tracker_read_map(backup->session->stacks[i].name,
@@ -286,91 +167,6 @@ static int ship_disk(struct backup *backup, size_t i, char ret_backing[],
 	return r;
 }
 
-/* ----------------------------------------------------------------- commit */
-
-static int describe_disk(struct backup *backup, struct manifest *manifest,
-			 size_t i, const char *backing)
-{
-	const struct backup_disk *report = &backup->report->disks[i];
-	struct manifest_disk *disk =
-		manifest_add_disk(manifest, report->target);
-
-	if (!disk)
-		return -ENOMEM;
-	disk->size_bytes = report->size_bytes;
-	disk->block_bytes = report->block_bytes;
-	disk->full = report->full;
-	disk->blocks_changed = report->blocks;
-	disk->bytes_sent = report->sent_bytes;
-	disk->zero_bytes = report->zero_bytes;
-	memcpy(disk->backing, backing, POINT_SIZE);
-	memcpy(disk->epoch, backup->instant.epoch, UUID_SIZE);
-	return 0;
-}
-
-static int describe_left_out(struct backup *backup, struct manifest *manifest)
-{
-	const struct vm_domain *domain = backup->session->domain;
-	int r = 0;
-
-	for (size_t i = 0; i < domain->nr_disks && r == 0; i++) {
-		const struct vm_disk *disk = &domain->disks[i];
-
-		if (disk->tracked || disk->readonly ||
-		    strcmp(disk->device, "cdrom") == 0 ||
-		    strcmp(disk->device, "floppy") == 0)
-			continue;
-		ui_warn(backup->ui, "%s: %s is left out: %s", domain->name,
-			disk->target,
-			disk->reason ? disk->reason
-				     : "it is not attached; run "
-				       "'dsync-vm attach'");
-		r = manifest_add_left_out(manifest, disk->target,
-					  disk->reason ? disk->reason
-						       : "not attached");
-	}
-	return r;
-}
-
-static int read_nvram(struct backup *backup, struct manifest *manifest,
-		      struct err *err)
-{
-	const char *path = backup->session->domain->nvram;
-	char *content;
-	int r;
-
-	if (!path || access(path, F_OK) < 0)
-		return 0;
-	r = io_read_file(path, MANIFEST_MAX_BYTES / 2, &content,
-			 &manifest->nvram_bytes, err);
-	if (r == 0)
-		manifest->nvram = (uint8_t *)content;
-	return r;
-}
-
-/* The domain as it was at the cut: taken before the disks are shipped. */
-static int describe_domain(struct backup *backup, struct manifest *manifest,
-			   struct err *err)
-{
-	int r;
-
-	manifest->created = backup->cut_time;
-	manifest->consistency = consistency(backup);
-	manifest->freeze_ms = backup->instant.freeze_ms;
-	manifest->suspend_ms = backup->instant.suspend_ms;
-	manifest->domain_name = strdup(backup->session->domain->name);
-	if (!manifest->domain_name)
-		return fail(err, -ENOMEM, "out of memory");
-	memcpy(manifest->domain_uuid, backup->session->uuid, UUID_SIZE);
-	r = vm_dom_xml(backup->session->dom, VM_XML_NEXT, &manifest->domain_xml,
-		       err);
-	if (r == 0)
-		r = read_nvram(backup, manifest, err);
-	if (r == 0 && describe_left_out(backup, manifest) < 0)
-		r = fail(err, -ENOMEM, "out of memory");
-	return r;
-}
-
 static int settle_disk(struct backup *backup, size_t i, struct err *err)
 {
 	struct pending *pending = backup->pending[i];
@@ -394,11 +190,12 @@ static int ship_and_commit(struct backup *backup, struct err *err)
 
 	if (!manifest)
 		return fail(err, -ENOMEM, "out of memory");
-	r = describe_domain(backup, manifest, err);
+	r = backup_describe_domain(backup, manifest, err);
 	for (size_t i = 0; i < backup->session->nr_disks && r == 0; i++) {
 		r = ship_disk(backup, i, backing, err);
-		if (r == 0 && describe_disk(backup, manifest, i, backing) < 0)
-			r = fail(err, -ENOMEM, "out of memory");
+		if (r == 0)
+			r = backup_describe_disk(backup, manifest, i, backing,
+						 err);
 	}
 	if (r == 0)
 		r = target_commit(backup->target, manifest, err);
@@ -434,7 +231,7 @@ static int run(struct backup *backup, struct err *err)
 		r = target_open(backup->request->target, backup->session,
 				&backup->target, backup->ui, err);
 	if (r == 0)
-		r = plan(backup, err);
+		r = backup_plan(backup, err);
 	if (r == 0)
 		r = start_watchdog(backup, err);
 	if (r == 0 && session_is_tracked(backup->session))
@@ -457,7 +254,7 @@ static int fill_report(struct backup *backup, struct err *err)
 	if (!report->domain || !report->location)
 		return fail(err, -ENOMEM, "out of memory");
 	memcpy(report->point, backup->target->point, sizeof(report->point));
-	report->consistency = consistency(backup);
+	report->consistency = backup_consistency(backup);
 	report->freeze_ms = backup->instant.freeze_ms;
 	report->suspend_ms = backup->instant.suspend_ms;
 	report->warned = backup->ui->nr_warnings > 0;

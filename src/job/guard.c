@@ -126,7 +126,7 @@ static void tear_down(const struct guard *guard)
 	if (lock >= 0)
 		user = use_join(guard->domain_uuid, &err);
 	if (user >= 0 && use_leave(guard->domain_uuid, user, &err) == 1)
-		stack_remove_all(guard->disks, guard->nr_disks, &err);
+		stack_remove_domain(guard->domain_uuid, &err);
 	if (err.code)
 		syslog(LOG_WARNING, "domain %s: %s", guard->domain_uuid,
 		       err.text);

@@ -233,8 +233,7 @@ static void leave_stacks(struct session *session)
 		use_lock(session->uuid, USE_LOCK_WAIT_MS, NULL);
 
 	if (lock >= 0 && use_leave(session->uuid, session->user_fd, NULL) == 1)
-		(void)stack_remove_all(session->stacks, session->nr_disks,
-				       NULL);
+		(void)stack_remove_domain(session->uuid, NULL);
 }
 
 void session_close(struct session *session)

@@ -78,15 +78,15 @@ char *ui_size(char out[16], uint64_t bytes)
 	return out;
 }
 
-char *ui_duration(char out[24], uint64_t seconds)
+char *ui_duration(char out[32], uint64_t seconds)
 {
 	if (seconds < 60)
-		snprintf(out, 24, "%" PRIu64 " s", seconds);
+		snprintf(out, 32, "%" PRIu64 " s", seconds);
 	else if (seconds < 3600)
-		snprintf(out, 24, "%" PRIu64 " min %02" PRIu64 " s",
+		snprintf(out, 32, "%" PRIu64 " min %02" PRIu64 " s",
 			 seconds / 60, seconds % 60);
 	else
-		snprintf(out, 24, "%" PRIu64 " h %02" PRIu64 " min",
+		snprintf(out, 32, "%" PRIu64 " h %02" PRIu64 " min",
 			 seconds / 3600, seconds / 60 % 60);
 	return out;
 }
@@ -101,7 +101,7 @@ void ui_progress_start(struct ui *ui, const char *label)
 void ui_progress(struct ui *ui, uint64_t done_bytes, uint64_t total_bytes)
 {
 	uint64_t now_ms = ui_now_ms(), spent_ms = now_ms - ui->started_ms;
-	char done[16], total[16], rate[16], left[24] = "";
+	char done[16], total[16], rate[16], left[32] = "";
 	double part = total_bytes ? (double)done_bytes / total_bytes : 1;
 	int cells = part * BAR_CELLS;
 

@@ -40,7 +40,7 @@ void ui_progress_end(struct ui *ui);
 /* "1.4 GiB", in @out, which is returned. */
 char *ui_size(char out[16], uint64_t bytes);
 /* "1 h 02 min", "12 s". */
-char *ui_duration(char out[24], uint64_t seconds);
+char *ui_duration(char out[32], uint64_t seconds);
 
 /* Milliseconds of a clock that is never set. */
 uint64_t ui_now_ms(void);

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The parts of a backup, for backup.c alone: what has to be shipped
+ * (backup-plan.c), what the point says of itself (backup-point.c).
+ */
+#pragma once
+
+#include <time.h>
+
+#include "base/err.h"
+#include "job/backup.h"
+#include "job/session.h"
+#include "job/target.h"
+#include "job/ui.h"
+#include "job/watchdog.h"
+
+struct backup {
+	const struct backup_request *request;
+	struct session *session;
+	struct target *target;
+	struct pending **pending; /* one for each disk of the session */
+	struct watchdog watchdog;
+	struct instant instant;
+	bool epoch_open; /* on every disk */
+	time_t cut_time;
+	ship_cancel cancelled;
+	struct backup_report *report;
+	struct ui *ui;
+};
+
+/* Where the pending sets of the session's disk @i are. */
+struct pending_disk backup_pending_disk(const struct backup *backup, size_t i);
+
+/*
+ * Names the point, loads each disk's pending set, fills those that cannot be
+ * trusted, and stores them: from here on a cut leaves nothing out.
+ */
+int backup_plan(struct backup *backup, struct err *err);
+
+/* How quiet the domain was at the cut. */
+enum consistency backup_consistency(const struct backup *backup);
+
+/* Fills in what the manifest says of the domain, as it is now. */
+int backup_describe_domain(struct backup *backup, struct manifest *manifest,
+			   struct err *err);
+
+/* Adds the session's disk @i, which was shipped onto @backing ("": none). */
+int backup_describe_disk(struct backup *backup, struct manifest *manifest,
+			 size_t i, const char *backing, struct err *err);
