@@ -346,8 +346,8 @@ void dsync_bitmap_fill(struct dsync_bitmap *bm)
  * @into: covers at least as many blocks as @from; what it held is dropped
  * @from: is empty afterwards
  *
- * A page that @from covered in part and that was full stays full. Both sets
- * are quiescent.
+ * Where @from ended within a coarse unit, the rest of that unit comes along.
+ * Both sets are quiescent.
  *
  * Context: may sleep, needs no memory.
  */

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef SHIM_LINUX_COMPILER_H
+#define SHIM_LINUX_COMPILER_H
+
+#define READ_ONCE(x) __atomic_load_n(&(x), __ATOMIC_CONSUME)
+
+#endif
