@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * dsync-vm-hook: what libvirt runs at each step of a QEMU domain's life.
+ *
+ *	prepare    before anything looks at the disks: build their stacks
+ *	release    everything is over: take them down, unless a backup reads
+ *	reconnect  libvirtd was restarted under a running VM: keep them; any
+ *	           failure here would make libvirtd kill that VM
+ *	migrate    comes in from another host: refused if a disk is ours,
+ *	           since its image here is not known to be the same
+ *
+ * libvirt waits for us and a VM waits for libvirt, so: no libvirt connection
+ * (it would deadlock), domains without our disks are let through before
+ * anything else is done, and a hanging disk ends in an alarm.
+ */
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/io.h"
+#include "dm/stack.h"
+#include "dm/use.h"
+#include "vm/domain-xml.h"
+
+#define XML_MAX_BYTES (16 << 20)
+#define RECORD_MAX_BYTES (1 << 20)
+#define DEADLINE_S 60
+#define STDIN_PATH "/dev/stdin"
+
+static int read_xml(char **ret_xml, struct err *err)
+{
+	int r = io_read_file(STDIN_PATH, XML_MAX_BYTES, ret_xml, NULL, err);
+
+	if (r < 0)
+		return err_prefix(err, "domain XML");
+	return 0;
+}
+
+/* False for a domain that is none of our business; costs no parsing. */
+static bool mentions_us(const char *xml)
+{
+	return strstr(xml, "urn:dsync-vm:1") ||
+	       strstr(xml, PLACE_MAPPER "dsync-");
+}
+
+/* Parses @xml; metadata that was dropped comes from the copy of attach. */
+static int read_domain(const char *xml, struct vm_domain **ret_domain,
+		       struct err *err)
+{
+	_cleanup_vm_domain_ struct vm_domain *domain = NULL;
+	_cleanup_free_ char *path = NULL, *record = NULL, *whole = NULL;
+	int r = vm_domain_parse(xml, &domain, err);
+
+	if (r < 0)
+		return r;
+	path = io_format(PLACE_STATE "/%s/original.xml", domain->uuid);
+	if (!domain->has_metadata && path &&
+	    io_read_file(path, RECORD_MAX_BYTES, &record, NULL, NULL) == 0) {
+		vm_domain_free(TAKE_PTR(domain));
+		r = vm_xml_recover(xml, record, &whole, err);
+		if (r == 0)
+			r = vm_domain_parse(whole, &domain, err);
+		if (r < 0)
+			return r;
+	}
+	*ret_domain = TAKE_PTR(domain);
+	return 0;
+}
+
+static int list_stacks(const struct vm_domain *domain,
+		       struct stack_disk **ret_disks, size_t *ret_nr_disks,
+		       struct err *err)
+{
+	_cleanup_free_ struct stack_disk *disks =
+		calloc(domain->nr_disks + 1, sizeof(*disks));
+	size_t count = 0;
+
+	if (!disks)
+		return fail(err, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < domain->nr_disks; i++) {
+		const struct vm_disk *disk = &domain->disks[i];
+		int r;
+
+		if (!disk->name[0])
+			continue;
+		if (!disk->tracked)
+			return fail(err, -ENODATA, "%s: %s", disk->target,
+				    disk->reason);
+		memcpy(disks[count].name, disk->name, DISK_NAME_SIZE);
+		disks[count].path = disk->original_path;
+		r = disk_uuid(disks[count].uuid, domain->uuid, disk->target,
+			      err);
+		if (r < 0)
+			return r;
+		count++;
+	}
+	*ret_disks = TAKE_PTR(disks);
+	*ret_nr_disks = count;
+	return 0;
+}
+
+static void say_untracked(const struct vm_domain *domain,
+			  const struct stack_disk *disks,
+			  const enum stack_state *states, size_t nr_disks)
+{
+	for (size_t i = 0; i < nr_disks; i++)
+		if (states[i] == STACK_LINEAR)
+			fprintf(stderr,
+				"dsync-vm-hook: %s: %s runs untracked: module "
+				"dm-dsync is missing\n",
+				domain->name, disks[i].name);
+}
+
+static int build(const struct vm_domain *domain, struct err *err)
+{
+	_cleanup_free_ struct stack_disk *disks = NULL;
+	_cleanup_free_ enum stack_state *states = NULL;
+	_cleanup_close_ int lock = -1;
+	size_t nr_disks;
+	int r = list_stacks(domain, &disks, &nr_disks, err);
+
+	if (r < 0 || nr_disks == 0)
+		return r;
+	states = calloc(nr_disks, sizeof(*states));
+	if (!states)
+		return fail(err, -ENOMEM, "out of memory");
+	lock = use_lock(domain->uuid, USE_LOCK_WAIT_MS, err);
+	if (lock < 0)
+		return lock;
+	r = stack_build_all(disks, nr_disks, states, err);
+	if (r == 0)
+		r = use_set_running(domain->uuid, true, err);
+	if (r == 0)
+		say_untracked(domain, disks, states, nr_disks);
+	return r;
+}
+
+static int on_prepare(const char *xml, struct err *err)
+{
+	_cleanup_vm_domain_ struct vm_domain *domain = NULL;
+	int r = vm_domain_parse(xml, &domain, err);
+
+	if (r < 0 || !mentions_us(xml))
+		return r;
+	vm_domain_free(TAKE_PTR(domain));
+	r = read_domain(xml, &domain, err);
+	if (r == 0)
+		r = build(domain, err);
+	return r;
+}
+
+/* Also what a disk that was unplugged meanwhile left: by the domain's uuid. */
+static int on_release(const char *xml, struct err *err)
+{
+	_cleanup_vm_domain_ struct vm_domain *domain = NULL;
+	_cleanup_close_ int lock = -1;
+	int r;
+
+	if (!mentions_us(xml))
+		return 0;
+	r = vm_domain_parse(xml, &domain, err);
+	if (r < 0)
+		return r;
+	lock = use_lock(domain->uuid, USE_LOCK_WAIT_MS, err);
+	if (lock < 0)
+		return lock;
+	r = use_set_running(domain->uuid, false, err);
+	if (r == 0)
+		r = use_leave(domain->uuid, -1, err);
+	if (r == 1)
+		r = stack_remove_domain(domain->uuid, err);
+	return r;
+}
+
+static int on_reconnect(const char *xml, struct err *err)
+{
+	_cleanup_vm_domain_ struct vm_domain *domain = NULL;
+	int r;
+
+	if (!mentions_us(xml))
+		return 0;
+	r = read_domain(xml, &domain, err);
+	return r < 0 ? r : build(domain, err);
+}
+
+static int on_migrate(const char *xml, struct err *err)
+{
+	_cleanup_vm_domain_ struct vm_domain *domain = NULL;
+	int r = vm_domain_parse(xml, &domain, err);
+
+	for (size_t i = 0; r == 0 && i < domain->nr_disks; i++)
+		if (domain->disks[i].name[0])
+			return fail(err, -EOPNOTSUPP,
+				    "%s: its disk %s is tracked by dsync-vm, "
+				    "and nothing says that the image here is "
+				    "the same; detach the domain before "
+				    "migrating it",
+				    domain->name, domain->disks[i].target);
+	return r;
+}
+
+static const struct operation {
+	const char *name;
+	int (*run)(const char *xml, struct err *err);
+} operations[] = {
+	{"prepare", on_prepare},
+	{"release", on_release},
+	{"reconnect", on_reconnect},
+	{"migrate", on_migrate},
+};
+
+static const struct operation *find_operation(const char *name)
+{
+	for (size_t i = 0; i < sizeof(operations) / sizeof(*operations); i++)
+		if (strcmp(operations[i].name, name) == 0)
+			return &operations[i];
+	return NULL;
+}
+
+static void give_up(int signal_number)
+{
+	static const char text[] =
+		"dsync-vm-hook: gave up after a minute: a disk hangs\n";
+
+	(void)!write(STDERR_FILENO, text, sizeof(text) - 1);
+	_exit(EXIT_FAILED);
+}
+
+static void let_go(int signal_number)
+{
+	_exit(EXIT_OK);
+}
+
+int main(int argc, char **argv)
+{
+	const struct operation *operation;
+	_cleanup_free_ char *xml = NULL;
+	struct err err = {0};
+	bool must_succeed;
+	int r;
+
+	if (argc < 3) {
+		fprintf(stderr, "dsync-vm-hook: libvirt runs this, as a hook: "
+				"DOMAIN OPERATION SUB-OPERATION EXTRA\n");
+		return EXIT_USAGE;
+	}
+	operation = find_operation(argv[2]);
+	if (!operation)
+		return EXIT_OK;
+	must_succeed = strcmp(operation->name, "reconnect") == 0;
+	signal(SIGALRM, must_succeed ? let_go : give_up);
+	alarm(DEADLINE_S);
+	r = read_xml(&xml, &err);
+	if (r == 0)
+		r = operation->run(xml, &err);
+	if (r == 0)
+		return EXIT_OK;
+	fprintf(stderr, "dsync-vm-hook: %s: %s: %s\n", argv[1], operation->name,
+		err.text);
+	return must_succeed ? EXIT_OK : EXIT_FAILED;
+}
