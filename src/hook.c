@@ -11,7 +11,7 @@
  *
  * libvirt waits for us and a VM waits for libvirt, so: no libvirt connection
  * (it would deadlock), domains without our disks are let through before
- * anything else is done, and a hanging disk ends in an alarm.
+ * anything is opened, and a hanging disk ends in an alarm.
  */
 #include <signal.h>
 #include <stdbool.h>
@@ -24,9 +24,9 @@
 #include "dm/stack.h"
 #include "dm/use.h"
 #include "vm/domain-xml.h"
+#include "vm/record.h"
 
 #define XML_MAX_BYTES (16 << 20)
-#define RECORD_MAX_BYTES (1 << 20)
 #define DEADLINE_S 60
 #define STDIN_PATH "/dev/stdin"
 
@@ -39,35 +39,20 @@ static int read_xml(char **ret_xml, struct err *err)
 	return 0;
 }
 
-/* False for a domain that is none of our business; costs no parsing. */
+/* False for a domain that is none of our business. */
 static bool mentions_us(const char *xml)
 {
 	return strstr(xml, "urn:dsync-vm:1") ||
 	       strstr(xml, PLACE_MAPPER "dsync-");
 }
 
-/* Parses @xml; metadata that was dropped comes from the copy of attach. */
-static int read_domain(const char *xml, struct vm_domain **ret_domain,
+/* Parses it; metadata that was dropped comes from the copy of attach. */
+static int read_domain(char **xml, struct vm_domain **ret_domain,
 		       struct err *err)
 {
-	_cleanup_vm_domain_ struct vm_domain *domain = NULL;
-	_cleanup_free_ char *path = NULL, *record = NULL, *whole = NULL;
-	int r = vm_domain_parse(xml, &domain, err);
+	int r = vm_record_recover(xml, err);
 
-	if (r < 0)
-		return r;
-	path = io_format(PLACE_STATE "/%s/original.xml", domain->uuid);
-	if (!domain->has_metadata && path &&
-	    io_read_file(path, RECORD_MAX_BYTES, &record, NULL, NULL) == 0) {
-		vm_domain_free(TAKE_PTR(domain));
-		r = vm_xml_recover(xml, record, &whole, err);
-		if (r == 0)
-			r = vm_domain_parse(whole, &domain, err);
-		if (r < 0)
-			return r;
-	}
-	*ret_domain = TAKE_PTR(domain);
-	return 0;
+	return r < 0 ? r : vm_domain_parse(*xml, ret_domain, err);
 }
 
 static int list_stacks(const struct vm_domain *domain,
@@ -138,30 +123,21 @@ static int build(const struct vm_domain *domain, struct err *err)
 	return r;
 }
 
-static int on_prepare(const char *xml, struct err *err)
+static int on_prepare(char **xml, struct err *err)
 {
 	_cleanup_vm_domain_ struct vm_domain *domain = NULL;
-	int r = vm_domain_parse(xml, &domain, err);
+	int r = read_domain(xml, &domain, err);
 
-	if (r < 0 || !mentions_us(xml))
-		return r;
-	vm_domain_free(TAKE_PTR(domain));
-	r = read_domain(xml, &domain, err);
-	if (r == 0)
-		r = build(domain, err);
-	return r;
+	return r < 0 ? r : build(domain, err);
 }
 
 /* Also what a disk that was unplugged meanwhile left: by the domain's uuid. */
-static int on_release(const char *xml, struct err *err)
+static int on_release(char **xml, struct err *err)
 {
 	_cleanup_vm_domain_ struct vm_domain *domain = NULL;
 	_cleanup_close_ int lock = -1;
-	int r;
+	int r = vm_domain_parse(*xml, &domain, err);
 
-	if (!mentions_us(xml))
-		return 0;
-	r = vm_domain_parse(xml, &domain, err);
 	if (r < 0)
 		return r;
 	lock = use_lock(domain->uuid, USE_LOCK_WAIT_MS, err);
@@ -175,41 +151,31 @@ static int on_release(const char *xml, struct err *err)
 	return r;
 }
 
-static int on_reconnect(const char *xml, struct err *err)
+static int on_migrate(char **xml, struct err *err)
 {
 	_cleanup_vm_domain_ struct vm_domain *domain = NULL;
-	int r;
-
-	if (!mentions_us(xml))
-		return 0;
-	r = read_domain(xml, &domain, err);
-	return r < 0 ? r : build(domain, err);
-}
-
-static int on_migrate(const char *xml, struct err *err)
-{
-	_cleanup_vm_domain_ struct vm_domain *domain = NULL;
-	int r = vm_domain_parse(xml, &domain, err);
+	int r = vm_domain_parse(*xml, &domain, err);
 
 	for (size_t i = 0; r == 0 && i < domain->nr_disks; i++)
 		if (domain->disks[i].name[0])
 			return fail(err, -EOPNOTSUPP,
-				    "%s: its disk %s is tracked by dsync-vm, "
-				    "and nothing says that the image here is "
-				    "the same; detach the domain before "
-				    "migrating it",
-				    domain->name, domain->disks[i].target);
+				    "its disk %s is tracked by dsync-vm, and "
+				    "nothing says that the image here is the "
+				    "same; detach the domain before migrating "
+				    "it",
+				    domain->disks[i].target);
 	return r;
 }
 
 static const struct operation {
 	const char *name;
-	int (*run)(const char *xml, struct err *err);
+	int (*run)(char **xml, struct err *err);
+	bool must_succeed;
 } operations[] = {
-	{"prepare", on_prepare},
-	{"release", on_release},
-	{"reconnect", on_reconnect},
-	{"migrate", on_migrate},
+	{"prepare", on_prepare, false},
+	{"release", on_release, false},
+	{"reconnect", on_prepare, true},
+	{"migrate", on_migrate, false},
 };
 
 static const struct operation *find_operation(const char *name)
@@ -218,6 +184,22 @@ static const struct operation *find_operation(const char *name)
 		if (strcmp(operations[i].name, name) == 0)
 			return &operations[i];
 	return NULL;
+}
+
+/*
+ * A domain that we leave alone is still parsed, so that XML which is cut off
+ * is not taken for one without disks of ours.
+ */
+static int run(const struct operation *operation, char **xml, struct err *err)
+{
+	_cleanup_vm_domain_ struct vm_domain *domain = NULL;
+	int r = read_xml(xml, err);
+
+	if (r < 0)
+		return r;
+	if (!mentions_us(*xml))
+		return vm_domain_parse(*xml, &domain, err);
+	return operation->run(xml, err);
 }
 
 static void give_up(int signal_number)
@@ -239,8 +221,6 @@ int main(int argc, char **argv)
 	const struct operation *operation;
 	_cleanup_free_ char *xml = NULL;
 	struct err err = {0};
-	bool must_succeed;
-	int r;
 
 	if (argc < 3) {
 		fprintf(stderr, "dsync-vm-hook: libvirt runs this, as a hook: "
@@ -250,15 +230,11 @@ int main(int argc, char **argv)
 	operation = find_operation(argv[2]);
 	if (!operation)
 		return EXIT_OK;
-	must_succeed = strcmp(operation->name, "reconnect") == 0;
-	signal(SIGALRM, must_succeed ? let_go : give_up);
+	signal(SIGALRM, operation->must_succeed ? let_go : give_up);
 	alarm(DEADLINE_S);
-	r = read_xml(&xml, &err);
-	if (r == 0)
-		r = operation->run(xml, &err);
-	if (r == 0)
+	if (run(operation, &xml, &err) == 0)
 		return EXIT_OK;
 	fprintf(stderr, "dsync-vm-hook: %s: %s: %s\n", argv[1], operation->name,
 		err.text);
-	return must_succeed ? EXIT_OK : EXIT_FAILED;
+	return operation->must_succeed ? EXIT_OK : EXIT_FAILED;
 }

@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "vm/dom.h"
 #include "vm/domain-xml.h"
+#include "vm/record.h"
 
 #define DEFAULT_URI "qemu:///system"
 
@@ -193,6 +194,8 @@ int vm_dom_read(struct vm_host *host, struct vm_dom *dom,
 	_cleanup_free_ char *xml = NULL;
 	int r = vm_dom_xml(dom, which, &xml, err);
 
+	if (r == 0)
+		r = vm_record_recover(&xml, err);
 	if (r == 0)
 		r = vm_domain_parse(xml, &domain, err);
 	if (r == 0)

@@ -65,7 +65,7 @@ enum vm_xml_which {
 int vm_dom_xml(struct vm_dom *dom, enum vm_xml_which which, char **ret_xml,
 	       struct err *err);
 
-/* vm_dom_xml(), vm_domain_parse() and vm_host_resolve() in one. */
+/* vm_dom_xml(), vm_record_recover(), vm_domain_parse() and vm_host_resolve(). */
 int vm_dom_read(struct vm_host *host, struct vm_dom *dom,
 		enum vm_xml_which which, struct vm_domain **ret_domain,
 		struct err *err);
