@@ -1,0 +1,101 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# For tests of backups: a host with a repository on a real filesystem, a
+# domain that a test writes through, and comparisons of whole disks. Source
+# after lib.sh; wants "# disks: 64M 1G" or more in the test's header: the
+# domain's second disk, and what the host's filesystem is made on.
+
+requires jq qemu-nbd qemu-img
+
+SEED=${SEED:-$((RANDOM * 32768 + RANDOM))}
+echo "seed $SEED"
+RANDOM=$SEED
+
+# make_host: a filesystem at ./host with ./host/repository, and libvirtd.
+make_host() {
+	read -r block host_disk <<<"$DISKS"
+	mkfs.ext4 -q "$host_disk"
+	mkdir host
+	mount "$host_disk" host
+	cleanup_fn umount host
+	mkdir host/repository
+	repository=$PWD/host/repository
+	start_libvirtd
+}
+
+# make_domain NAME: a running dummy on a file (vda) and a block device (vdb).
+make_domain() {
+	truncate -s 64M "$PWD/host/$1.raw"
+	define_dummy "$1" "$PWD/host/$1.raw" "$block"
+	dsync-vm attach -q "$1"
+	virsh -q start "$1"
+	cleanup_fn destroy_quietly "$1"
+}
+
+destroy_quietly() {
+	virsh -q destroy "$1" &>/dev/null || :
+}
+
+# scribble NAME [COUNT]: random writes and zeroes on both disks.
+scribble() {
+	local count=${2:-20} disk offset length
+	while [ $((count--)) -gt 0 ]; do
+		disk=$((RANDOM % 2))
+		offset=$((RANDOM % (60 * 256) * 4))k
+		length=$(((RANDOM % 64 + 1) * 4))k
+		if [ $((RANDOM % 4)) = 0 ]; then
+			dummy_io "$1" $disk "write -z $offset $length" >/dev/null
+		else
+			dummy_write "$1" $disk "$offset" "$length" \
+				$((RANDOM % 255 + 1))
+		fi
+	done
+}
+
+# backup NAME TARGET [OPTION]...: its report is in report.json, its exit code
+# in $status.
+backup() {
+	local name=$1 target=$2
+	shift 2
+	status=0
+	dsync-vm backup "$@" "$name" "$target" --output json \
+		>report.json 2>report.err || status=$?
+	cat report.err
+}
+
+report() {
+	jq -r "$1" report.json
+}
+
+# keep NAME DIR: copies of both disks as they are now.
+keep() {
+	mkdir -p "$2"
+	dd if="/dev/mapper/dsync-$1-vda" of="$2/vda" bs=1M iflag=direct \
+		conv=sparse status=none
+	dd if="/dev/mapper/dsync-$1-vdb" of="$2/vdb" bs=1M iflag=direct \
+		conv=sparse status=none
+}
+
+# expect_point NAME POINT DIR: the point's images, read by stock tools, are
+# the disks kept in DIR.
+expect_point() {
+	local disk
+	for disk in vda vdb; do
+		qemu-img compare -q -s -U -f qcow2 -F raw \
+			"$repository/$1/disks/$disk/$2.qcow2" "$3/$disk" ||
+			fail "$disk of point $2 is not what it was"
+	done
+}
+
+# expect_clean NAME: nothing of a backup is left but the domain's own devices.
+expect_clean() {
+	local disk
+	! pgrep -x qemu-nbd >/dev/null || fail 'a qemu-nbd was left behind'
+	! pgrep -f 'dsync-vm watchdog' >/dev/null ||
+		fail 'a watchdog was left behind'
+	for disk in vda vdb; do
+		expect_equal "$(dmsetup info -c --noheadings -o suspended \
+			"dsync-$1-$disk")" Active
+	done
+}

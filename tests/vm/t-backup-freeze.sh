@@ -1,0 +1,70 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# A guest that does not answer is backed up unquiesced, with a warning, and is
+# never left frozen; one that somebody else froze stays frozen.
+# disks: 128M 1G
+# mem: 2G
+# timeout: 400
+. "$TOP/tests/vm/lib.sh"
+. "$TOP/tests/vm/lib-backup.sh"
+
+freeze_state() {
+	agent web1 '{"execute":"guest-fsfreeze-status"}' | jq -r .return
+}
+
+is_thawed() {
+	[ "$(freeze_state)" = thawed ]
+}
+
+make_host
+file=$PWD/host/web1.raw
+truncate -s 64M "$file"
+mkfs.ext4 -q "$block"
+define_guest web1 "$file" "$block"
+dsync-vm attach -q web1
+virsh -q start web1
+
+# The guest has not come up yet: no agent.
+backup web1 "$repository" --freeze-timeout 2
+expect_equal "$status" 3
+expect_equal "$(report .consistency)" crash
+expect_equal "$(report .freeze_ms)" 0
+
+guest_wait_agent web1
+backup web1 "$repository"
+expect_equal "$status" 0
+expect_equal "$(report .consistency)" frozen
+expect_equal "$(freeze_state)" thawed
+[ "$(report .freeze_ms)" -gt 0 ]
+
+# Frozen by somebody else.
+virsh -q domfsfreeze web1
+backup web1 "$repository"
+expect_equal "$(report .consistency)" frozen
+expect_equal "$(freeze_state)" frozen
+virsh -q domfsthaw web1
+
+# The tool dies while the guest is frozen.
+for signal in KILL STOP; do
+	dsync-vm backup web1 "$repository" -q &
+	pid=$!
+	# shellcheck disable=SC2016
+	wait_until 30 sh -c '[ -n "$(pgrep -f "dsync-vm watchdog")" ]'
+	kill -$signal $pid
+	wait_until 60 not pgrep -f 'dsync-vm watchdog' >/dev/null
+	kill -KILL $pid 2>/dev/null || :
+	wait $pid || :
+	wait_until 30 is_thawed
+	expect_clean web1
+done
+
+# The agent is there, and does not answer.
+guest_sh web1 'kill -STOP $(pidof qemu-ga) & sleep 0' || :
+backup web1 "$repository" --freeze-timeout 2
+expect_equal "$status" 3
+expect_equal "$(report .consistency)" crash
+expect_equal "$(dmsetup info -c --noheadings -o suspended dsync-web1-vda)" \
+	Active
+virsh -q destroy web1
+wait_until 60 not pgrep -f 'dsync-vm watchdog' >/dev/null

@@ -1,0 +1,51 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# A backup that is interrupted or killed at any instant leaves no disk
+# suspended, no server and no device behind, and the next one is a correct
+# superset.
+# disks: 64M 1G
+# timeout: 300
+. "$TOP/tests/vm/lib.sh"
+. "$TOP/tests/vm/lib-backup.sh"
+
+make_host
+make_domain web1
+scribble web1 30
+backup web1 "$repository" --no-freeze
+expect_equal "$status" 0
+keep web1 was/first
+first=$(report .point)
+
+gone() {
+	! pgrep -x qemu-nbd >/dev/null &&
+		! pgrep -f 'dsync-vm watchdog' >/dev/null
+}
+
+killed=0
+for round in $(seq "${ROUNDS:-25}"); do
+	signal=KILL
+	[ $((RANDOM % 3)) != 0 ] || signal=INT
+	scribble web1 10
+	dsync-vm backup web1 "$repository" --no-freeze --output json \
+		>report.json 2>report.err &
+	pid=$!
+	sleep "$((RANDOM % 2)).$((RANDOM % 900 + 100))"
+	kill -$signal $pid 2>/dev/null || :
+	status=0
+	wait $pid || status=$?
+	[ $status = 0 ] || killed=$((killed + 1))
+	wait_until 20 gone
+	expect_clean web1
+	if [ $((round % 5)) = 0 ]; then
+		scribble web1 5
+		backup web1 "$repository" --no-freeze
+		expect_equal "$status" 0
+		keep web1 was/now
+		expect_point web1 "$(report .point)" was/now
+	fi
+done
+echo "$killed of $round runs were cut short"
+expect_point web1 "$first" was/first
+ls "$repository"/web1/disks/*/ | grep partial && fail 'a partial was left'
+exit 0
