@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "job/backup-parts.h"
+#include "job/tail-check.h"
+#include "repo/mirror.h"
 
 struct pending_disk backup_pending_disk(const struct backup *backup, size_t i)
 {
@@ -51,6 +53,25 @@ static bool is_first(const struct backup *backup, size_t i)
 	       target_is_paired(backup->target, pending);
 }
 
+/* A mirror's content is what it is known by. */
+static int check_mirror(struct backup *backup, size_t i, struct err *err)
+{
+	struct pending *pending = backup->pending[i];
+	_cleanup_free_ char *uri = NULL;
+	bool matches;
+	int r;
+
+	if (!backup->target->is_mirror || pending->reason != PENDING_TRACKED)
+		return 0;
+	uri = mirror_disk_uri(backup->target->location, pending->disk);
+	if (!uri)
+		return fail(err, -ENOMEM, "out of memory");
+	r = tail_check(uri, pending, backup->cancelled, &matches, err);
+	if (r == 0 && !matches)
+		pending_distrust(pending, PENDING_FOREIGN);
+	return r;
+}
+
 static int plan_disk(struct backup *backup, size_t i, struct err *err)
 {
 	const struct session_disk *disk = &backup->session->disks[i];
@@ -60,6 +81,8 @@ static int plan_disk(struct backup *backup, size_t i, struct err *err)
 	int r = pending_load(&where, backup->target->id, &backup->pending[i],
 			     err);
 
+	if (r == 0)
+		r = check_mirror(backup, i, err);
 	if (r < 0)
 		return r;
 	snprintf(report->target, sizeof(report->target), "%s", where.disk);

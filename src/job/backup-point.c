@@ -9,6 +9,8 @@ enum consistency backup_consistency(const struct backup *backup)
 {
 	if (!backup->session->state.active)
 		return CONSISTENCY_OFFLINE;
+	if (!session_is_tracked(backup->session))
+		return CONSISTENCY_TORN;
 	return backup->instant.frozen ? CONSISTENCY_FROZEN : CONSISTENCY_CRASH;
 }
 

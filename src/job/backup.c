@@ -19,6 +19,7 @@
 #include "base/io.h"
 #include "job/backup-parts.h"
 #include "job/interrupt.h"
+#include "job/tail-check.h"
 
 #define STALL_MS 120000
 
@@ -107,26 +108,58 @@ static int take_cut(struct backup *backup, struct err *err)
 
 /* --------------------------------------------------------------- shipping */
 
+/* What the callbacks of one disk's shipping work on. */
+struct shipping {
+	struct ui *ui;
+	struct tail_recorder recorder;
+};
+
 static void show_progress(void *opaque, const struct ship_counts *counts)
 {
-	struct backup *backup = opaque;
-	uint64_t block_bytes = backup->report->disks[0].block_bytes;
+	struct shipping *shipping = opaque;
+	uint64_t block_bytes = shipping->recorder.block_bytes;
 
-	ui_progress(backup->ui, counts->done_blocks * block_bytes,
+	ui_progress(shipping->ui, counts->done_blocks * block_bytes,
 		    counts->blocks * block_bytes);
+}
+
+static int record(void *opaque, uint64_t first_block, uint64_t count,
+		  const uint8_t *data, bool skip[], struct err *err)
+{
+	struct shipping *shipping = opaque;
+
+	return tail_record(&shipping->recorder, first_block, count, data, err);
+}
+
+/* A mirror is known again by what was shipped to it last. */
+static int keep_tail(struct pending *pending, struct tail *shipped,
+		     struct err *err)
+{
+	if (tail_extend(shipped, &pending->tail, pending->map) < 0)
+		return fail(err, -ENOMEM, "out of memory");
+	tail_free(&pending->tail);
+	pending->tail = *shipped;
+	*shipped = (struct tail){0};
+	return 0;
 }
 
 static int ship(struct backup *backup, size_t i, struct ship_source *source,
 		struct target_disk *to, struct err *err)
 {
 	struct backup_disk *report = &backup->report->disks[i];
+	struct shipping shipping = {
+		.ui = backup->ui,
+		.recorder = {.block_bytes = report->block_bytes,
+			     .size_bytes = report->size_bytes},
+	};
 	const struct ship_job job = {
 		.map = backup->pending[i]->map,
 		.block_bytes = report->block_bytes,
 		.dest_is_zero = to->is_zero,
 		.stall_ms = STALL_MS,
 		.cancelled = backup->cancelled,
-		.opaque = backup,
+		.opaque = &shipping,
+		.examine = backup->target->is_mirror ? record : NULL,
 		.progress = show_progress,
 	};
 	struct ship_counts counts = {0};
@@ -138,6 +171,9 @@ static int ship(struct backup *backup, size_t i, struct ship_source *source,
 	report->blocks = counts.done_blocks;
 	report->sent_bytes = counts.sent_bytes;
 	report->zero_bytes = counts.zero_bytes;
+	if (r == 0 && backup->target->is_mirror)
+		r = keep_tail(backup->pending[i], &shipping.recorder.tail, err);
+	tail_free(&shipping.recorder.tail);
 	return r;
 }
 

@@ -331,7 +331,7 @@ static int parse_consistency(const struct json_object *from,
 
 	if (r < 0)
 		return r;
-	for (int i = CONSISTENCY_FROZEN; i <= CONSISTENCY_OFFLINE; i++)
+	for (int i = CONSISTENCY_FROZEN; i <= CONSISTENCY_TORN; i++)
 		if (strcmp(text, consistency_name(i)) == 0) {
 			manifest->consistency = i;
 			return 0;

@@ -92,6 +92,7 @@ const char *consistency_name(enum consistency consistency)
 		[CONSISTENCY_FROZEN] = "frozen",
 		[CONSISTENCY_CRASH] = "crash",
 		[CONSISTENCY_OFFLINE] = "offline",
+		[CONSISTENCY_TORN] = "torn",
 	};
 
 	return names[consistency];

@@ -32,6 +32,7 @@ enum consistency {
 	CONSISTENCY_FROZEN,  /* the guest had frozen its file systems */
 	CONSISTENCY_CRASH,   /* as a power cut would have left it */
 	CONSISTENCY_OFFLINE, /* the domain did not run */
+	CONSISTENCY_TORN,    /* read while it ran, untracked: no one instant */
 };
 
 struct manifest_disk {

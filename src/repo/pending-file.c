@@ -2,6 +2,7 @@
 /*
  *	0	header, 8 KiB, little-endian, unused bytes zero
  *	8192	bitmap: bit i%8 of byte i/8 is block i
+ *	...	tail: block number and XXH3-128, 24 bytes each
  *
  * The checksum covers the whole file with its own bytes as zeroes.  The
  * length follows from the header: a file cut short or grown is damaged.  A
@@ -36,7 +37,7 @@ struct header_disk {
 	uint64_t size_bytes;
 	uint64_t nr_blocks;
 	uint32_t block_bytes;
-	uint32_t reserved;
+	uint32_t nr_tail;
 	char repo_id[40];
 	char domain_uuid[40];
 	char tracker[40];
@@ -47,6 +48,11 @@ struct header_disk {
 	char disk[DISK_SIZE];
 	char location[LOCATION_SIZE];
 	uint8_t checksum[16];
+} __attribute__((packed));
+
+struct tail_disk {
+	uint64_t block;
+	uint8_t sum[16];
 } __attribute__((packed));
 
 _Static_assert(sizeof(struct header_disk) <= HEADER_BYTES, "header is larger");
@@ -75,6 +81,7 @@ static void fill_header(struct header_disk *to, const struct pending *pending)
 	to->size_bytes = htole64(pending->size_bytes);
 	to->nr_blocks = htole64(pending->map->nr_blocks);
 	to->block_bytes = htole32(pending->block_bytes);
+	to->nr_tail = htole32(pending->tail.nr_entries);
 	strcpy(to->repo_id, pending->repo_id);
 	strcpy(to->domain_uuid, pending->domain_uuid);
 	strcpy(to->tracker, pending->tracker);
@@ -86,20 +93,37 @@ static void fill_header(struct header_disk *to, const struct pending *pending)
 	snprintf(to->location, sizeof(to->location), "%s", pending->location);
 }
 
+static size_t file_bytes(uint64_t nr_blocks, uint32_t nr_tail)
+{
+	return HEADER_BYTES + bitmap_file_bytes(nr_blocks) +
+	       nr_tail * sizeof(struct tail_disk);
+}
+
+static void fill_tail(struct tail_disk *to, const struct tail *tail)
+{
+	for (size_t i = 0; i < tail->nr_entries; i++) {
+		to[i].block = htole64(tail->entries[i].block);
+		memcpy(to[i].sum, tail->entries[i].sum, sizeof(to[i].sum));
+	}
+}
+
 int pending_file_write(const char *path, const struct pending *pending,
 		       struct err *err)
 {
 	size_t map_bytes = bitmap_file_bytes(pending->map->nr_blocks);
-	_cleanup_free_ uint8_t *content = calloc(1, HEADER_BYTES + map_bytes);
+	size_t size_bytes =
+		file_bytes(pending->map->nr_blocks, pending->tail.nr_entries);
+	_cleanup_free_ uint8_t *content = calloc(1, size_bytes);
 	struct header_disk *header = (struct header_disk *)content;
 
 	if (!content)
 		return fail(err, -ENOMEM, "%s: out of memory", path);
 	fill_header(header, pending);
 	memcpy(content + HEADER_BYTES, pending->map->bits, map_bytes);
-	checksum(content, HEADER_BYTES + map_bytes, header->checksum);
-	return io_replace_file(path, content, HEADER_BYTES + map_bytes, 0600,
-			       err);
+	fill_tail((struct tail_disk *)(content + HEADER_BYTES + map_bytes),
+		  &pending->tail);
+	checksum(content, size_bytes, header->checksum);
+	return io_replace_file(path, content, size_bytes, 0600, err);
 }
 
 /* -------------------------------------------------------------- reading */
@@ -147,8 +171,25 @@ static bool header_valid(const struct header_disk *header)
 {
 	return memcmp(header->magic, MAGIC, sizeof(header->magic)) == 0 &&
 	       le32toh(header->version) == VERSION_1 &&
-	       le32toh(header->reason) <= PENDING_RESIZED &&
-	       geometry_valid(header) && strings_valid(header);
+	       le32toh(header->reason) <= PENDING_FOREIGN &&
+	       le32toh(header->nr_tail) <= TAIL_MAX && geometry_valid(header) &&
+	       strings_valid(header);
+}
+
+static int take_tail(const struct tail_disk *from, uint32_t nr_tail,
+		     struct tail *tail)
+{
+	if (!nr_tail)
+		return 0;
+	tail->entries = calloc(TAIL_MAX, sizeof(*tail->entries));
+	if (!tail->entries)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < nr_tail; i++) {
+		tail->entries[i].block = le64toh(from[i].block);
+		memcpy(tail->entries[i].sum, from[i].sum, sizeof(from[i].sum));
+	}
+	tail->nr_entries = nr_tail;
+	return 0;
 }
 
 static int from_content(const struct header_disk *header, const uint8_t *map,
@@ -176,6 +217,10 @@ static int from_content(const struct header_disk *header, const uint8_t *map,
 		return -ENOMEM;
 	memcpy(pending->map->bits, map, bitmap_file_bytes(nr_blocks));
 	bitmap_mask_tail(pending->map);
+	map += bitmap_file_bytes(nr_blocks);
+	if (take_tail((const struct tail_disk *)map, le32toh(header->nr_tail),
+		      &pending->tail) < 0)
+		return -ENOMEM;
 	*ret_pending = TAKE_PTR(pending);
 	return 0;
 }
@@ -197,7 +242,7 @@ static int read_content(const char *path, uint8_t **ret_content,
 	if (r < 0 || !header_valid(&header))
 		return -EBADMSG;
 	size_bytes =
-		HEADER_BYTES + bitmap_file_bytes(le64toh(header.nr_blocks));
+		file_bytes(le64toh(header.nr_blocks), le32toh(header.nr_tail));
 	if ((uint64_t)st.st_size != size_bytes)
 		return -EBADMSG;
 	content = malloc(size_bytes);

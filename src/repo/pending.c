@@ -19,6 +19,7 @@ void pending_free(struct pending *pending)
 	free(pending->disk);
 	free(pending->location);
 	bitmap_free(pending->map);
+	tail_free(&pending->tail);
 	free(pending);
 }
 
@@ -32,6 +33,8 @@ const char *pending_reason_text(enum pending_reason reason)
 		[PENDING_DAMAGED] = "the record of pending blocks is damaged",
 		[PENDING_RESIZED] =
 			"the disk became smaller or its block size changed",
+		[PENDING_FOREIGN] = "the target does not hold what was "
+				    "shipped to it last",
 	};
 
 	return texts[reason];

@@ -27,6 +27,7 @@
 #include "base/cleanup.h"
 #include "base/uuid.h"
 #include "repo/point.h"
+#include "repo/tail.h"
 
 struct err;
 
@@ -37,6 +38,7 @@ enum pending_reason {
 	PENDING_GAP,     /* a cut was taken that this target missed */
 	PENDING_DAMAGED, /* the file cannot be read */
 	PENDING_RESIZED, /* the disk shrank or its block size changed */
+	PENDING_FOREIGN, /* the target holds something else */
 };
 
 struct pending {
@@ -53,6 +55,7 @@ struct pending {
 	uint64_t size_bytes; /* of the disk */
 	uint32_t block_bytes;
 	struct bitmap *map;
+	struct tail tail; /* of a mirror; else empty */
 };
 
 /* Which disk of which domain, and how large it is now. */
