@@ -32,16 +32,32 @@ static xmlNode *make_child(xmlNode *parent, const char *name)
 	return child;
 }
 
+/* A <source> in the place of the old one; only encryption is the content's. */
+static xmlNode *renew_source(xmlNode *node)
+{
+	xmlNode *old = xml_child(node, "source");
+	xmlNode *encryption = xml_child(old, "encryption");
+	xmlNode *fresh;
+
+	if (!old)
+		return make_child(node, "source");
+	fresh = xmlNewDocNode(node->doc, NULL, (const xmlChar *)"source", NULL);
+	xmlReplaceNode(old, fresh);
+	if (encryption) {
+		xmlUnlinkNode(encryption);
+		xml_add_line(fresh, encryption);
+	}
+	xmlFreeNode(old);
+	return fresh;
+}
+
 static void point_at(xmlNode *node, const struct vm_restored_disk *disk)
 {
-	xmlNode *source = xml_child(node, "source");
+	xmlNode *source = renew_source(node);
 	xmlNode *chain = xml_child(node, "backingStore");
 
-	if (source)
-		xml_remove_line(source);
 	if (chain)
 		xml_remove_line(chain);
-	source = make_child(node, "source");
 	xml_set(source, disk->block ? "dev" : "file", disk->path);
 	xml_set(node, "type", disk->block ? "block" : "file");
 	xml_set(make_child(node, "driver"), "type", disk->format);
