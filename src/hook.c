@@ -104,7 +104,7 @@ static int build(const struct vm_domain *domain, struct err *err)
 	_cleanup_free_ struct stack_disk *disks = NULL;
 	_cleanup_free_ enum stack_state *states = NULL;
 	_cleanup_close_ int lock = -1;
-	size_t nr_disks;
+	size_t nr_disks = 0;
 	int r = list_stacks(domain, &disks, &nr_disks, err);
 
 	if (r < 0 || nr_disks == 0)

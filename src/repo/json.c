@@ -244,7 +244,7 @@ int json_get_array(const struct json_object *object, const char *key,
 int json_get_object(const struct json_object *object, const char *key,
 		    const struct json_object **ret_object, struct err *err)
 {
-	struct json_object *value;
+	struct json_object *value = NULL;
 	int r = typed_field(object, key, json_type_object, &value, err);
 
 	if (r < 0)

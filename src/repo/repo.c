@@ -184,7 +184,7 @@ static int open_checked(const char *path, bool may_create,
 			struct err *err)
 {
 	_cleanup_repo_ struct repo *repo = calloc(1, sizeof(*repo));
-	bool is_repo, empty, created = false;
+	bool is_repo = false, empty = false, created = false;
 	int r;
 
 	if (!repo)
