@@ -73,11 +73,11 @@ int restore_define(const struct restore_request *request,
 	r = vm_xml_restored(manifest->domain_xml, &restored, &xml, err);
 	if (r == 0)
 		r = define(request, xml, err);
-	if (r < 0)
-		return err_prefix(err,
-				  "the disks are restored, but %s is not "
-				  "defined",
-				  request->define);
+	if (r < 0) {
+		err_prefix(err, "the disks are restored, but %s is not defined",
+			   request->define);
+		return r;
+	}
 	report->defined = true;
 	return 0;
 }

@@ -128,12 +128,14 @@ int manifest_read(const struct repo_domain *domain, const char *point,
 static int check_text(const char *text, const char *point, struct err *err)
 {
 	_cleanup_manifest_ struct manifest *again = NULL;
+	int r;
 
 	if (strlen(text) > MANIFEST_MAX_BYTES)
 		return fail(err, -EFBIG, "the manifest would be too large");
-	if (manifest_parse(text, strlen(text), point, &again, err) < 0)
-		return err_prefix(err, "manifest about to be written");
-	return 0;
+	r = manifest_parse(text, strlen(text), point, &again, err);
+	if (r < 0)
+		err_prefix(err, "manifest about to be written");
+	return r;
 }
 
 int manifest_commit(const struct repo_domain *domain,
