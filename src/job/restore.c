@@ -73,6 +73,7 @@ static int find_point(struct restore *restore, struct err *err)
 		return r;
 	for (size_t i = 0; i < restore->catalog->nr_problems; i++)
 		ui_warn(restore->ui, "%s", restore->catalog->problems[i]);
+	restore->report->warned = restore->catalog->nr_problems > 0;
 	r = catalog_find(restore->catalog, request->point, &point, &why);
 	if (r == -ENOENT)
 		return unknown_point(restore, err);
@@ -231,14 +232,27 @@ static int write_nvram(struct restore *restore, struct err *err)
 	return r;
 }
 
+/* Of a whole domain, or of one that is to be defined. */
+static int restore_nvram(struct restore *restore, struct err *err)
+{
+	const struct restore_request *request = restore->request;
+
+	if (!restore->manifest->nvram ||
+	    (request->nr_picks && !request->define))
+		return 0;
+	if (request->to_dir)
+		return write_nvram(restore, err);
+	restore->report->warned = true;
+	ui_warn(restore->ui,
+		"the UEFI variables are not restored: give --to DIR");
+	return 0;
+}
+
 static int commit(struct restore *restore, struct err *err)
 {
 	const struct restore_request *request = restore->request;
-	int r = 0;
+	int r = restore_nvram(restore, err);
 
-	if (restore->manifest->nvram && request->to_dir &&
-	    (request->nr_picks == 0 || request->define))
-		r = write_nvram(restore, err);
 	for (size_t i = 0; r == 0 && i < restore->report->nr_disks; i++)
 		r = restore_dest_commit(restore->dests[i], err);
 	if (r == 0 && request->define)
