@@ -1,53 +1,14 @@
 # shellcheck shell=sh disable=SC2034
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# For tests of repositories: sourced, not run.  Each test works in a directory
-# of its own, $work, which goes with it.  $DSYNC_VM is the program, $MAKE_POINT
-# makes restore points from scripts of qemu-io commands.
+# For tests of repositories: lib.sh, and restore points to work on, which
+# $MAKE_POINT makes from scripts of qemu-io commands.
 
-set -eu
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/lib.sh"
 
-: "${DSYNC_VM:?path of dsync-vm}" "${MAKE_POINT:?path of make-point}"
-work=$(mktemp -d "${TMPDIR:-/tmp}/dsync-cli-XXXXXX")
-trap 'rm -rf "$work"' EXIT
-trap 'exit 1' INT TERM
-cd "$work"
-
+: "${MAKE_POINT:=$BUILD/tests/cli/make-point}"
 uuid_a=aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa
-
-failed()
-{
-	echo "FAILED: $*" >&2
-	exit 1
-}
-
-# Skips the test unless the command succeeds.
-requires()
-{
-	"$@" >requires.log 2>&1 || {
-		echo "skipped: needs $*"
-		exit 77
-	}
-}
-
-# expect CODE COMMAND...: its exit status is CODE; its output goes to out, err.
-expect()
-{
-	want=$1
-	shift
-	got=0
-	"$@" >out 2>err || got=$?
-	[ "$got" = "$want" ] ||
-		failed "'$*' ended with $got, not $want: $(cat err)"
-}
-
-# says TEXT: the last command's error has it, in one line that starts as all do.
-says()
-{
-	grep -q -e "$1" err || failed "no '$1' in: $(cat err)"
-	[ "$(grep -vc '^warning: ' err)" = 1 ] ||
-		failed "not one line: $(cat err)"
-}
 
 # point TIME DISK:BYTES:SCRIPT...: makes a point of the domain web in repo.
 point()

@@ -22,7 +22,7 @@ for word in '"point": "'"$two"'"' '"path": "'"$work/to/web-vdb.raw"'"' \
 done
 
 expect 1 "$DSYNC_VM" restore web repo --to to
-says 'exists'
+grep -q 'web-vda.raw exists; --force' err || failed "$(cat err)"
 expect 0 "$DSYNC_VM" restore web repo "$one" --to to --force
 cmp one.raw to/web-vda.raw
 
@@ -40,9 +40,6 @@ cmp one.raw x.raw
 [ ! -e x.raw.partial ] || failed "the partial file is still there"
 
 # A disk in use by a QEMU is not replaced.
-qemu-nbd -t -f raw -k "$work/socket" x.raw &
-server=$!
-while [ ! -S socket ]; do sleep 0.1; done
+serve x.raw
 expect 5 "$DSYNC_VM" restore web repo "$one" --disk vda=x.raw --force
-kill "$server"
-wait "$server" || :
+end_server
