@@ -134,9 +134,10 @@ static void mark_page(unsigned long *page, unsigned int first,
 		atomic_long_or(word, (atomic_long_t *)&page[n]);
 		changed = true;
 	}
-	/* The bit is to be seen before anything that the write causes. */
-	if (changed)
+	if (changed) {
+		/* The bit is to be seen before anything the write causes. */
 		smp_mb__after_atomic();
+	}
 }
 
 /* Sets in a shared page every unit of a coarse slot. */

@@ -32,7 +32,7 @@ static int message_epoch(struct dsync *ds, char **argv,
 	return r ? r : verb(ds->epochs, &id);
 }
 
-static int epoch_begin(struct dsync *ds, unsigned int argc, char **argv)
+static int handle_epoch_begin(struct dsync *ds, unsigned int argc, char **argv)
 {
 	int r = message_epoch(ds, argv, dsync_epoch_begin);
 
@@ -41,23 +41,23 @@ static int epoch_begin(struct dsync *ds, unsigned int argc, char **argv)
 	return r;
 }
 
-static int epoch_end(struct dsync *ds, unsigned int argc, char **argv)
+static int handle_epoch_end(struct dsync *ds, unsigned int argc, char **argv)
 {
 	return message_epoch(ds, argv, dsync_epoch_end);
 }
 
-static int epoch_abort(struct dsync *ds, unsigned int argc, char **argv)
+static int handle_epoch_abort(struct dsync *ds, unsigned int argc, char **argv)
 {
 	return message_epoch(ds, argv, dsync_epoch_abort);
 }
 
 /* A bitmap that lives in RAM has nothing to be written to. */
-static int flush(struct dsync *ds, unsigned int argc, char **argv)
+static int handle_flush(struct dsync *ds, unsigned int argc, char **argv)
 {
 	return 0;
 }
 
-static int release(struct dsync *ds, unsigned int argc, char **argv)
+static int handle_release(struct dsync *ds, unsigned int argc, char **argv)
 {
 	DMERR("release: there is no hold");
 	return -ENODATA;
@@ -69,11 +69,11 @@ static const struct {
 	int (*handle)(struct dsync *ds, unsigned int argc, char **argv);
 	const char *usage;
 } messages[] = {
-	{DSYNC_MSG_EPOCH_BEGIN, 2, 2, epoch_begin, "UUID"},
-	{DSYNC_MSG_EPOCH_END, 2, 2, epoch_end, "UUID"},
-	{DSYNC_MSG_EPOCH_ABORT, 2, 2, epoch_abort, "UUID"},
-	{DSYNC_MSG_FLUSH, 1, 1, flush, ""},
-	{DSYNC_MSG_RELEASE, 3, UINT_MAX, release, "FIRST COUNT ..."},
+	{DSYNC_MSG_EPOCH_BEGIN, 2, 2, handle_epoch_begin, "UUID"},
+	{DSYNC_MSG_EPOCH_END, 2, 2, handle_epoch_end, "UUID"},
+	{DSYNC_MSG_EPOCH_ABORT, 2, 2, handle_epoch_abort, "UUID"},
+	{DSYNC_MSG_FLUSH, 1, 1, handle_flush, ""},
+	{DSYNC_MSG_RELEASE, 3, UINT_MAX, handle_release, "FIRST COUNT ..."},
 };
 
 /**

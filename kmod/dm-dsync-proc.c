@@ -45,9 +45,9 @@ struct dsync_proc {
 static struct proc_dir_entry *root;
 static LIST_HEAD(names);
 
-/*-----------------------------------------------------------------
- * bitmap, frozen
- *-----------------------------------------------------------------*/
+/*-----------------------------------------------------------------*/
+
+/* bitmap, frozen */
 
 /* Copies page @page of a set; returns the bytes that exist in it. */
 static size_t copy_bits(struct dsync_epochs *ep, enum dsync_set set, u64 page,
@@ -129,9 +129,9 @@ static const struct proc_ops frozen_ops = {
 	.proc_lseek = set_lseek,
 };
 
-/*-----------------------------------------------------------------
- * seed
- *-----------------------------------------------------------------*/
+/*-----------------------------------------------------------------*/
+
+/* seed */
 
 static int seed_open(struct inode *inode, struct file *file)
 {
@@ -199,9 +199,9 @@ static const struct proc_ops seed_ops = {
 	.proc_lseek = set_lseek,
 };
 
-/*-----------------------------------------------------------------
- * dirty
- *-----------------------------------------------------------------*/
+/*-----------------------------------------------------------------*/
+
+/* dirty */
 
 /**
  * struct dirty_iter - walks over the dirty blocks
@@ -320,9 +320,9 @@ static const struct proc_ops dirty_ops = {
 	.proc_release = seq_release_private,
 };
 
-/*-----------------------------------------------------------------
- * Directories
- *-----------------------------------------------------------------*/
+/*-----------------------------------------------------------------*/
+
+/* Directories */
 
 /* procfs warns about such names instead of just failing. */
 static bool is_name_usable(const char *name)
@@ -332,7 +332,7 @@ static bool is_name_usable(const char *name)
 	if (!*name || !strcmp(name, ".") || !strcmp(name, "..") ||
 	    strchr(name, '/'))
 		return false;
-	list_for_each_entry (proc, &names, node)
+	list_for_each_entry(proc, &names, node)
 		if (!strcmp(proc->name, name))
 			return false;
 	return true;
@@ -362,16 +362,18 @@ struct dsync_proc *dsync_proc_create(const char *name, const char *numbers,
 				     struct dsync_epochs *ep)
 {
 	struct dsync_proc *proc;
+	size_t length;
 
 	if (!is_name_usable(name))
 		name = numbers;
 	if (!is_name_usable(name))
 		return NULL;
 
-	proc = kzalloc(sizeof(*proc) + strlen(name) + 1, GFP_KERNEL);
+	length = strlen(name) + 1;
+	proc = kzalloc(sizeof(*proc) + length, GFP_KERNEL);
 	if (!proc)
 		return NULL;
-	strcpy(proc->name, name);
+	memcpy(proc->name, name, length);
 	proc->dir = proc_mkdir_mode(name, 0700, root);
 	if (!proc->dir)
 		goto err_free_proc;

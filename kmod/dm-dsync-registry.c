@@ -84,7 +84,7 @@ static struct dsync_device *find_device(struct mapped_device *md)
 {
 	struct dsync_device *dev;
 
-	list_for_each_entry (dev, &registry, node)
+	list_for_each_entry(dev, &registry, node)
 		if (dev->md == md)
 			return dev;
 	return NULL;
@@ -95,7 +95,7 @@ static char *refuse(struct dsync_device *dev, struct dsync *ds)
 {
 	struct dsync *other;
 
-	list_for_each_entry (other, &dev->instances, node)
+	list_for_each_entry(other, &dev->instances, node)
 		if (other->table == ds->table)
 			return "Only one dsync target per table";
 	if (!dev->owner)

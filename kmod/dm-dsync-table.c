@@ -15,20 +15,22 @@
 #include "dm-dsync-table.h"
 #include "uapi/dsync.h"
 
-static const struct {
+/* What an option may be. */
+struct rule {
 	const char *name;
 	unsigned int initial, min, max;
 	char *error;
-} options[DSYNC_NR_OPTIONS] = {
-	[DSYNC_REGION_SECTORS] =
-		{"region_sectors", 2048, 8, 1U << 21,
-		 "region_sectors must be a power of two from 8 to 2097152"},
-	[DSYNC_ACTIVE_REGIONS] = {"active_regions", 1024, 4, 65536,
-				  "active_regions must be from 4 to 65536"},
-	[DSYNC_META_TIMEOUT_MS] = {"meta_timeout_ms", 5000, 1, 600000,
-				   "meta_timeout_ms must be from 1 to 600000"},
-	[DSYNC_HOLD_TIMEOUT_MS] = {"hold_timeout_ms", 10000, 1, 600000,
-				   "hold_timeout_ms must be from 1 to 600000"},
+};
+
+static const struct rule rules[DSYNC_NR_OPTIONS] = {
+	{"region_sectors", 2048, 8, 1U << 21,
+	 "region_sectors must be a power of two from 8 to 2097152"},
+	{"active_regions", 1024, 4, 65536,
+	 "active_regions must be from 4 to 65536"},
+	{"meta_timeout_ms", 5000, 1, 600000,
+	 "meta_timeout_ms must be from 1 to 600000"},
+	{"hold_timeout_ms", 10000, 1, 600000,
+	 "hold_timeout_ms must be from 1 to 600000"},
 };
 
 /**
@@ -37,7 +39,7 @@ static const struct {
  */
 const char *dsync_option_name(enum dsync_option option)
 {
-	return options[option].name;
+	return rules[option].name;
 }
 
 static int parse_block_sectors(struct dm_target *ti, const char *arg,
@@ -73,7 +75,7 @@ static int parse_option(struct dm_target *ti, const char *name,
 	unsigned int i, n;
 
 	for (i = 0; i < DSYNC_NR_OPTIONS; i++)
-		if (!strcmp(name, options[i].name))
+		if (!strcmp(name, rules[i].name))
 			break;
 	if (i == DSYNC_NR_OPTIONS) {
 		ti->error =
@@ -84,10 +86,9 @@ static int parse_option(struct dm_target *ti, const char *name,
 		ti->error = "An option is given twice";
 		return -EINVAL;
 	}
-	if (kstrtouint(value, 10, &n) || n < options[i].min ||
-	    n > options[i].max ||
+	if (kstrtouint(value, 10, &n) || n < rules[i].min || n > rules[i].max ||
 	    (i == DSYNC_REGION_SECTORS && !is_power_of_2(n))) {
-		ti->error = options[i].error;
+		ti->error = rules[i].error;
 		return -EINVAL;
 	}
 	opts->value[i] = n;
@@ -106,7 +107,7 @@ static int parse_options(struct dm_target *ti, struct dm_arg_set *as,
 	int r;
 
 	for (i = 0; i < DSYNC_NR_OPTIONS; i++)
-		opts->value[i] = options[i].initial;
+		opts->value[i] = rules[i].initial;
 	if (!as->argc)
 		return 0;
 

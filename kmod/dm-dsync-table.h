@@ -7,6 +7,7 @@
 
 struct dm_target;
 
+/* In the order of the rules in dm-dsync-table.c */
 enum dsync_option {
 	DSYNC_REGION_SECTORS,
 	DSYNC_ACTIVE_REGIONS,

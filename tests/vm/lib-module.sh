@@ -96,7 +96,7 @@ write_at() {
 # program NAME: the path of a helper program, compiled here if need be.
 program() {
 	local built=$BUILD/tests/vm/$1
-	if [ ! -x "$built" ]; then
+	if [ ! "$built" -nt "$TOP/tests/vm/$1.c" ]; then
 		built=$TMPDIR/$1.bin
 		[ -x "$built" ] || cc -D_GNU_SOURCE -O2 -pthread \
 			"$TOP/tests/vm/$1.c" -o "$built"

@@ -7,10 +7,10 @@
  *	stomp check [-x] BEFORE AFTER BITS TOUCHED
  *
  * write: random writes, zeroes and discards of random size and place, within
- * LENGTH bytes from START. Before each, the blocks that it will touch are
- * noted in the bitmap file TOUCHED, so that at any instant (a suspended
- * device, say) the file covers all that can have reached the device. Blocks
- * count from START.
+ * LENGTH bytes from START, until OPS are done or SIGTERM ends it. Before each,
+ *the blocks that it will touch are noted in the bitmap file TOUCHED, so that at
+ *any instant (a suspended device, say) the file covers all that can have
+ *reached the device. Blocks count from START.
  *
  * check: every block in which the two images differ must be in BITS, and
  * nothing may be in BITS that is not in TOUCHED; with -x they must be equal.
@@ -20,6 +20,7 @@
 #include <linux/falloc.h>
 #include <linux/fs.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -93,6 +94,13 @@ static bool has(const struct map *bits, size_t block)
 
 /*------------------------------------------------------------- write */
 
+static volatile sig_atomic_t enough;
+
+static void on_sigterm(int sig)
+{
+	enough = sig;
+}
+
 struct stomper {
 	pthread_t thread;
 	unsigned int seed;
@@ -120,7 +128,7 @@ static void note(struct stomper *s, uint64_t offset, uint64_t length)
 static uint64_t pick_range(struct stomper *s, unsigned int max,
 			   uint64_t *offset)
 {
-	static const unsigned int widths[] = {1, 8, 8, 16, 64, 4096, 32768};
+	static const unsigned int widths[] = {1, 8, 8, 16, 64, 64, 4096};
 	unsigned int width = widths[below(s, sizeof(widths) / sizeof(int))];
 	uint64_t sectors = 1 + below(s, width);
 	uint64_t first = below(s, s->length / SECTOR);
@@ -188,7 +196,7 @@ static void *stomp(void *arg)
 	if (!buf)
 		die("memory");
 	memset(buf, s->seed, MAX_WRITE);
-	for (unsigned int i = 0; i < s->ops; i++)
+	for (unsigned int i = 0; i < s->ops && !enough; i++)
 		stomp_once(s, buf);
 	free(buf);
 	return NULL;
@@ -196,7 +204,7 @@ static void *stomp(void *arg)
 
 static int cmd_write(int argc, char **argv)
 {
-	struct stomper all = {.ops = 1000}, *each;
+	struct stomper all = {.ops = 1 << 30}, *each;
 	unsigned int threads = 1;
 	struct map touched;
 	int c;
@@ -221,6 +229,7 @@ static int cmd_write(int argc, char **argv)
 	}
 	if (argc - optind != 2 || !threads)
 		return 2;
+	signal(SIGTERM, on_sigterm);
 	printf("stomp: seed %u\n", all.seed);
 	fflush(stdout);
 

@@ -4,6 +4,7 @@
 # Epochs begin, end and are aborted once each, whatever is repeated or stale.
 . "$TOP/tests/vm/lib.sh"
 . "$TOP/tests/vm/lib-module.sh"
+declare data # by data_device
 
 busy='Device or resource busy'
 stale='Stale file handle'

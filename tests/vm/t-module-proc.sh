@@ -4,6 +4,7 @@
 # The files in /proc/dsync show and take what DESIGN.md promises.
 . "$TOP/tests/vm/lib.sh"
 . "$TOP/tests/vm/lib-module.sh"
+declare data other # by data_device
 
 # 300 MiB and a bit: three pages of bits, the last short, its last byte too
 data_device data 300M
@@ -14,7 +15,7 @@ proc=/proc/dsync/t
 
 [ -e $proc ] || fail 'no directory'
 expect_equal "$(stat -c %a $proc/{dirty,bitmap,frozen,seed} | uniq)" 600
-expect_equal "$(ls $proc | xargs)" 'bitmap dirty frozen seed'
+expect_equal "$(cd $proc && echo *)" 'bitmap dirty frozen seed'
 
 # All dirty, in each form
 expect_equal "$(blocks t)" "0-$((blocks - 1))"
@@ -38,8 +39,8 @@ expect_equal "$(blocks t)" '0 32767-32768 75000'
 expect_equal "$(bits $proc/bitmap)" '0 32767-32768 75000'
 cat $proc/bitmap >whole
 for at in 0 1 4095 4096 4100 9374 $((bytes - 1)) $bytes; do
-	dd if=$proc/bitmap of=part bs=1 skip=$at count=9 status=none
-	dd if=whole of=want bs=1 skip=$at count=9 status=none
+	dd if=$proc/bitmap of=part bs=1 skip="$at" count=9 status=none
+	dd if=whole of=want bs=1 skip="$at" count=9 status=none
 	cmp want part
 done
 dd if=$proc/bitmap of=part bs=7000 status=none
@@ -82,7 +83,7 @@ dm_remove moved
 [ ! -e $proc ] || fail 'the directory is left'
 dm_remove t
 [ ! -e "/proc/dsync/$numbers" ] || fail 'the directory is left'
-expect_equal "$(ls /proc/dsync)" ''
+expect_equal "$(cd /proc/dsync && echo *)" '*'
 track t "$other"
 expect_equal "$(wc -c <$proc/bitmap)" 32
 dm_remove t
@@ -91,6 +92,6 @@ dm_remove t
 dmsetup create idle --notable
 cleanup_fn dm_remove idle
 dmsetup load idle --table "0 2048 dsync $other - 8"
-expect_equal "$(ls /proc/dsync)" ''
+expect_equal "$(cd /proc/dsync && echo *)" '*'
 dmsetup resume idle
-expect_equal "$(ls /proc/dsync)" idle
+expect_equal "$(cd /proc/dsync && echo *)" idle

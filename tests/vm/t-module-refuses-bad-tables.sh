@@ -4,6 +4,7 @@
 # Each wrong word in a table gets one clear error, and no device is made.
 . "$TOP/tests/vm/lib.sh"
 . "$TOP/tests/vm/lib-module.sh"
+declare data # by data_device
 
 data_device data 1M
 size=2048

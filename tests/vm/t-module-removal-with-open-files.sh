@@ -4,6 +4,7 @@
 # Open files in /proc keep neither the device nor the module from going.
 . "$TOP/tests/vm/lib.sh"
 . "$TOP/tests/vm/lib-module.sh"
+declare data # by data_device
 
 data_device data 256M
 track t "$data"

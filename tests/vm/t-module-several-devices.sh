@@ -4,6 +4,7 @@
 # Several devices, not at sector 0 of their tables, are cut at one instant.
 . "$TOP/tests/vm/lib.sh"
 . "$TOP/tests/vm/lib-module.sh"
+declare data # by data_device
 
 names='a b c'
 for name in $names; do

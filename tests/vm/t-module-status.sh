@@ -4,6 +4,7 @@
 # The status and table lines have the words that DESIGN.md promises.
 . "$TOP/tests/vm/lib.sh"
 . "$TOP/tests/vm/lib-module.sh"
+declare data # by data_device
 
 data_device data 1M
 numbers=$(losetup -n -O MAJ:MIN "$data" | tr -d ' ')
