@@ -7,6 +7,10 @@
  * unlinked before the server even starts, and connected to through
  * /proc/self/fd.  So nobody else can connect, and a tool that is killed leaves
  * neither a server (PR_SET_PDEATHSIG) nor a socket.
+ *
+ * --aio=threads: with 50,000 scattered writes of 4 KiB it was as fast as
+ * io_uring on raw files, a third faster on qcow2 and needs nothing of the
+ * host.  --cache=writeback: the flush at the end of a run makes it durable.
  */
 #include "ship/server.h"
 
@@ -107,7 +111,7 @@ static int start(struct ship_server *server, const struct ship_image *image,
 		"--persistent",
 		"--shared=8",
 		"--cache=writeback",
-		"--aio=io_uring",
+		"--aio=threads",
 		"--discard=unmap",
 		"--detect-zeroes=off",
 		"--format",
