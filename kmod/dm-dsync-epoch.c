@@ -109,7 +109,6 @@ void dsync_epochs_init(struct dsync_epochs *ep)
 {
 	memset(ep, 0, sizeof(*ep));
 	mutex_init(&ep->lock);
-	ep->suspended = true;
 }
 
 /**
@@ -239,7 +238,7 @@ static bool is_stale(const struct dsync_epochs *ep, const uuid_t *id)
 
 static int cut(struct dsync_epochs *ep, const uuid_t *id)
 {
-	struct dsync_bitmap **map = ep->sets->map;
+	struct dsync_sets *sets = ep->sets;
 
 	if (uuid_equal(id, &ep->open))
 		return 0;
@@ -248,8 +247,8 @@ static int cut(struct dsync_epochs *ep, const uuid_t *id)
 	if (is_stale(ep, id))
 		return -ESTALE;
 
-	swap(map[DSYNC_DIRTY], map[DSYNC_FROZEN]);
-	swap(map[DSYNC_SEED], map[DSYNC_SEEDED]);
+	swap(sets->map[DSYNC_DIRTY], sets->map[DSYNC_FROZEN]);
+	swap(sets->map[DSYNC_SEED], sets->map[DSYNC_SEEDED]);
 	ep->switches++;
 	ep->begun = true;
 	ep->previous = ep->epoch;
@@ -260,13 +259,13 @@ static int cut(struct dsync_epochs *ep, const uuid_t *id)
 
 static int drop(struct dsync_epochs *ep, const uuid_t *id)
 {
-	struct dsync_bitmap **map = ep->sets->map;
+	struct dsync_sets *sets = ep->sets;
 
 	if (!uuid_equal(id, &ep->open))
 		return uuid_equal(id, &ep->ended) ? 0 : -ESTALE;
 
-	dsync_bitmap_clear(map[DSYNC_FROZEN]);
-	dsync_bitmap_clear(map[DSYNC_SEEDED]);
+	dsync_bitmap_clear(sets->map[DSYNC_FROZEN]);
+	dsync_bitmap_clear(sets->map[DSYNC_SEEDED]);
 	ep->switches++;
 	ep->ended = *id;
 	ep->open = uuid_null;
@@ -276,13 +275,13 @@ static int drop(struct dsync_epochs *ep, const uuid_t *id)
 
 static int undo(struct dsync_epochs *ep, const uuid_t *id)
 {
-	struct dsync_bitmap **map = ep->sets->map;
+	struct dsync_sets *sets = ep->sets;
 
 	if (!uuid_equal(id, &ep->open))
 		return uuid_equal(id, &ep->aborted) ? 0 : -ESTALE;
 
-	dsync_bitmap_merge(map[DSYNC_DIRTY], map[DSYNC_FROZEN]);
-	dsync_bitmap_clear(map[DSYNC_SEEDED]);
+	dsync_bitmap_merge(sets->map[DSYNC_DIRTY], sets->map[DSYNC_FROZEN]);
+	dsync_bitmap_clear(sets->map[DSYNC_SEEDED]);
 	ep->switches++;
 	ep->aborted = *id;
 	ep->open = uuid_null;
@@ -371,8 +370,7 @@ int dsync_epochs_clear(struct dsync_epochs *ep)
 
 /*-----------------------------------------------------------------*/
 
-/* Starts a summary; returns whether there is something to count. */
-static bool copy_ids(const struct dsync_epochs *ep, struct dsync_summary *sum)
+static void copy_ids(const struct dsync_epochs *ep, struct dsync_summary *sum)
 {
 	sum->state = ep->state;
 	sum->epoch = ep->epoch;
@@ -380,13 +378,9 @@ static bool copy_ids(const struct dsync_epochs *ep, struct dsync_summary *sum)
 	sum->suspends = ep->suspends;
 	sum->dirty = 0;
 	sum->frozen = 0;
-	sum->coarse_marks = 0;
-	if (!ep->sets)
-		return false;
 	sum->coarse_marks =
 		atomic_long_read(&ep->sets->map[DSYNC_DIRTY]->coarse) +
 		atomic_long_read(&ep->sets->map[DSYNC_FROZEN]->coarse);
-	return true;
 }
 
 /* Counts a few pages; returns whether there are more. */
@@ -401,27 +395,17 @@ static bool count_some(const struct dsync_epochs *ep, unsigned long page,
 	return page + COUNT_PAGES < dirty->nr_pages;
 }
 
-/**
- * dsync_epochs_summary() - counts what the status line shows
- * @ep: the epochs
- * @sum: becomes the summary; no blocks if no table was ever resumed
- *
- * The lock is dropped now and then, so that a cut does not wait for this. If
- * the sets change roles meanwhile, it begins anew.
- *
- * Context: takes the epochs lock, may sleep.
- */
-void dsync_epochs_summary(struct dsync_epochs *ep, struct dsync_summary *sum)
+/* Counts all; the lock is dropped now and then, so that a cut need not wait. */
+static void summarize(struct dsync_epochs *ep, struct dsync_summary *sum)
 {
 	unsigned int switches;
 	unsigned long page;
 	bool more;
 
-	mutex_lock(&ep->lock);
 again:
-	more = copy_ids(ep, sum);
+	copy_ids(ep, sum);
 	switches = ep->switches;
-	for (page = 0; more; page += COUNT_PAGES) {
+	for (page = 0, more = true; more; page += COUNT_PAGES) {
 		more = count_some(ep, page, sum);
 		mutex_unlock(&ep->lock);
 		cond_resched();
@@ -429,5 +413,25 @@ again:
 		if (ep->switches != switches)
 			goto again;
 	}
+}
+
+/**
+ * dsync_epochs_summary() - collects what the status line shows
+ * @ep: the epochs
+ * @sum: becomes the summary; only if there are sets
+ *
+ * Return: false before the first resume, when there are no sets.
+ *
+ * Context: takes the epochs lock, may sleep.
+ */
+bool dsync_epochs_summary(struct dsync_epochs *ep, struct dsync_summary *sum)
+{
+	bool begun;
+
+	mutex_lock(&ep->lock);
+	begun = ep->sets;
+	if (begun)
+		summarize(ep, sum);
 	mutex_unlock(&ep->lock);
+	return begun;
 }

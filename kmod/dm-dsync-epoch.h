@@ -43,6 +43,8 @@ static inline u64 dsync_nr_blocks(const struct dsync_geometry *geo)
 
 /**
  * struct dsync_sets - one bitmap of each kind, all of one size
+ * @geo: how the device is cut that they are for
+ * @map: the bitmaps
  */
 struct dsync_sets {
 	struct dsync_geometry geo;
@@ -83,9 +85,7 @@ struct dsync_epochs {
 	uuid_t aborted;
 };
 
-/**
- * struct dsync_summary - what the status line tells of the epochs
- */
+/* What the status line tells of the epochs. */
 struct dsync_summary {
 	enum dsync_state state;
 	uuid_t epoch;
@@ -111,6 +111,6 @@ int dsync_epoch_end(struct dsync_epochs *ep, const uuid_t *id);
 int dsync_epoch_abort(struct dsync_epochs *ep, const uuid_t *id);
 int dsync_epochs_clear(struct dsync_epochs *ep);
 
-void dsync_epochs_summary(struct dsync_epochs *ep, struct dsync_summary *sum);
+bool dsync_epochs_summary(struct dsync_epochs *ep, struct dsync_summary *sum);
 
 #endif

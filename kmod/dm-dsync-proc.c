@@ -77,8 +77,9 @@ static ssize_t read_set(struct file *file, enum dsync_set set,
 	if (!buf)
 		return -ENOMEM;
 	while (count && !(done && signal_pending(current))) {
-		size_t from = *ppos % DSYNC_PAGE_BYTES;
-		size_t end = copy_bits(ep, set, *ppos / DSYNC_PAGE_BYTES, buf);
+		size_t from = (u64)*ppos % DSYNC_PAGE_BYTES;
+		size_t end =
+			copy_bits(ep, set, (u64)*ppos / DSYNC_PAGE_BYTES, buf);
 		size_t n;
 
 		if (end <= from)
@@ -152,8 +153,8 @@ static int seed_open(struct inode *inode, struct file *file)
 static size_t put_page_part(struct dsync_epochs *ep, loff_t pos, const u8 *in,
 			    size_t count, unsigned long *page)
 {
-	size_t from = pos % DSYNC_PAGE_BYTES;
-	u64 n = pos / DSYNC_PAGE_BYTES, bytes;
+	size_t from = (u64)pos % DSYNC_PAGE_BYTES;
+	u64 n = (u64)pos / DSYNC_PAGE_BYTES, bytes;
 	struct dsync_bitmap *bm;
 
 	mutex_lock(&ep->lock);
@@ -175,7 +176,7 @@ static ssize_t seed_write(struct file *file, const char __user *ubuf,
 {
 	struct dsync_epochs *ep = pde_data(file_inode(file));
 	size_t n = min_t(size_t, count,
-			 DSYNC_PAGE_BYTES - *ppos % DSYNC_PAGE_BYTES);
+			 DSYNC_PAGE_BYTES - (u64)*ppos % DSYNC_PAGE_BYTES);
 	unsigned long *page;
 	u8 *in;
 
@@ -269,7 +270,7 @@ static void *dirty_next(struct seq_file *m, void *v, loff_t *pos)
 	struct dirty_iter *it = v;
 
 	*pos = it->block + 1;
-	if (*pos % DSYNC_PAGE_BITS == 0)
+	if ((u64)*pos % DSYNC_PAGE_BITS == 0)
 		return dirty_start(m, pos);
 	return find_block(it, pos);
 }

@@ -31,7 +31,7 @@ static const char *print_id(const uuid_t *id, char *buf)
 static void status_info(struct dsync *ds, char *result, unsigned int maxlen)
 {
 	char epoch[UUID_STRING_LEN + 1], open[UUID_STRING_LEN + 1];
-	struct dsync_summary sum;
+	struct dsync_summary sum = {.dirty = dsync_nr_blocks(&ds->geo)};
 	size_t sz = 0;
 
 	dsync_epochs_summary(ds->epochs, &sum);
