@@ -29,14 +29,17 @@
 char *image_path(const struct repo_domain *domain, const char *target,
 		 const char *point)
 {
-	return io_format("%s/disks/%s/%s.qcow2", domain->path, target, point);
+	_cleanup_free_ char *name = image_file_name(target, point);
+
+	return name ? io_format("%s/%s", domain->path, name) : NULL;
 }
 
 char *image_partial_path(const struct repo_domain *domain, const char *target,
 			 const char *point)
 {
-	return io_format("%s/disks/%s/%s.qcow2.partial", domain->path, target,
-			 point);
+	_cleanup_free_ char *path = image_path(domain, target, point);
+
+	return path ? io_format("%s.partial", path) : NULL;
 }
 
 static char *directory_path(const struct repo_domain *domain,

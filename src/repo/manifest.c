@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Memory, lookup and the files; the text itself is made and read in
- * manifest-text.c.
+ * Memory, lookup and the files; the text itself is made in manifest-write.c
+ * and read in manifest-parse.c.
  */
 #include "repo/manifest.h"
 

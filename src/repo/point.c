@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/io.h"
 
 #define MAX_TARGET_LENGTH 63
 
@@ -51,6 +52,11 @@ bool disk_target_valid(const char *target)
 		    target[i] != '_')
 			return false;
 	return true;
+}
+
+char *image_file_name(const char *target, const char *point)
+{
+	return io_format("disks/%s/%s.qcow2", target, point);
 }
 
 void point_stamp(time_t now, char ret_point[POINT_SIZE])

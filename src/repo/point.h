@@ -21,6 +21,12 @@ bool point_valid(const char *name);
 /* True for [A-Za-z0-9_-], 1 to 63 of them: vda, sdb, hdc. */
 bool disk_target_valid(const char *target);
 
+/*
+ * The image of a disk at a point, relative to its domain's directory:
+ * disks/<target>/<point>.qcow2. The caller frees it; NULL: out of memory.
+ */
+char *image_file_name(const char *target, const char *point);
+
 /* The stamp of @now, in UTC. */
 void point_stamp(time_t now, char ret_point[POINT_SIZE]);
 

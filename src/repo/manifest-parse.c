@@ -1,107 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Writer and parser side by side: a field is added to both or to neither, and
- * manifest_commit() parses what it is about to write.
+ * Field by field, in the order of manifest-write.c.  Every string that
+ * becomes part of a path or of a terminal's output is checked for its
+ * characters here, once, so that nobody has to think of it later.
  */
+#include "repo/manifest.h"
+
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/err.h"
-#include "base/io.h"
 #include "repo/base64.h"
 #include "repo/json.h"
-#include "repo/manifest.h"
 
 #define MAX_NAME_LENGTH 1024
 #define MIN_BLOCK_BYTES 4096
 #define MAX_BLOCK_BYTES (1u << 30)
-
-/* -------------------------------------------------------------- writing */
-
-static const char *or_null(const char *text)
-{
-	return *text ? text : NULL;
-}
-
-static char *image_name(const char *target, const char *point)
-{
-	return io_format("disks/%s/%s.qcow2", target, point);
-}
-
-static int write_disk(struct json_object *to, const struct manifest *manifest,
-		      const struct manifest_disk *disk)
-{
-	_cleanup_free_ char *file = image_name(disk->target, manifest->point);
-
-	json_add_string(to, "target", disk->target);
-	json_add_string(to, "file", file);
-	json_add_string(to, "backing", or_null(disk->backing));
-	json_add_uint(to, "size_bytes", disk->size_bytes);
-	json_add_uint(to, "block_bytes", disk->block_bytes);
-	json_add_string(to, "epoch", or_null(disk->epoch));
-	json_add_bool(to, "full", disk->full);
-	json_add_uint(to, "blocks_changed", disk->blocks_changed);
-	json_add_uint(to, "bytes_sent", disk->bytes_sent);
-	json_add_uint(to, "zero_bytes", disk->zero_bytes);
-	return file ? 0 : -ENOMEM;
-}
-
-static int write_domain(struct json_object *to, const struct manifest *manifest)
-{
-	_cleanup_free_ char *nvram = NULL;
-
-	json_add_string(to, "name", manifest->domain_name);
-	json_add_string(to, "uuid", manifest->domain_uuid);
-	json_add_string(to, "xml", manifest->domain_xml);
-	if (manifest->nvram) {
-		nvram = base64_encode(manifest->nvram, manifest->nvram_bytes);
-		if (!nvram)
-			return -ENOMEM;
-	}
-	json_add_string(to, "nvram", nvram);
-	return 0;
-}
-
-static int write_lists(struct json_object *to, const struct manifest *manifest)
-{
-	struct json_object *disks = json_add_array(to, "disks");
-	struct json_object *left_out = json_add_array(to, "left_out");
-
-	for (size_t i = 0; i < manifest->nr_disks; i++)
-		if (write_disk(json_append_object(disks), manifest,
-			       &manifest->disks[i]) < 0)
-			return -ENOMEM;
-	for (size_t i = 0; i < manifest->nr_left_out; i++) {
-		struct json_object *item = json_append_object(left_out);
-
-		json_add_string(item, "target", manifest->left_out[i].target);
-		json_add_string(item, "reason", manifest->left_out[i].reason);
-	}
-	return 0;
-}
-
-char *manifest_text(const struct manifest *manifest)
-{
-	_cleanup_json_ struct json_object *object = json_new();
-	char created[UTC_SIZE];
-
-	utc_format(manifest->created, created);
-	json_add_uint(object, "format", MANIFEST_FORMAT);
-	json_add_string(object, "repository", manifest->repo_id);
-	json_add_string(object, "point", manifest->point);
-	json_add_string(object, "parent", or_null(manifest->parent));
-	json_add_string(object, "created", created);
-	json_add_string(object, "consistency",
-			consistency_name(manifest->consistency));
-	json_add_uint(object, "freeze_ms", manifest->freeze_ms);
-	json_add_uint(object, "suspend_ms", manifest->suspend_ms);
-	if (write_lists(object, manifest) < 0 ||
-	    write_domain(json_add_object(object, "domain"), manifest) < 0)
-		return NULL;
-	return object ? json_text(object) : NULL;
-}
-
-/* -------------------------------------------------------------- parsing */
 
 /* A string that may be printed: no control characters, not too long. */
 static int parse_line(const struct json_object *from, const char *key,
@@ -208,7 +123,7 @@ static int parse_counts(const struct json_object *from,
 static int check_file(const struct json_object *from, const char *target,
 		      const char *point, struct err *err)
 {
-	_cleanup_free_ char *expected = image_name(target, point);
+	_cleanup_free_ char *expected = image_file_name(target, point);
 	const char *file;
 	int r = json_get_string(from, "file", &file, err);
 
