@@ -15,6 +15,7 @@
 #include <sys/sysmacros.h>
 
 #include "base/err.h"
+#include "base/run.h"
 #include "dm/image-lock.h"
 
 #define LOOP_MAJOR 7
@@ -93,14 +94,24 @@ static int configure(int loop_fd, int file_fd, const char *path,
 	return ioctl(loop_fd, LOOP_CONFIGURE, &config) < 0 ? -errno : 0;
 }
 
+/* Without udev's static nodes, the node is there only with the module. */
+static int open_control(void)
+{
+	static const char *const modprobe[] = {"modprobe", "loop", NULL};
+	int fd = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+
+	if (fd < 0 && errno == ENOENT && run_command(modprobe, NULL) == 0)
+		fd = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
 static int map_free_one(int file_fd, const char *path, struct loop *loop)
 {
-	_cleanup_close_ int control =
-		open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+	_cleanup_close_ int control = open_control();
 	int r = -EBUSY;
 
 	if (control < 0)
-		return -errno;
+		return control;
 	for (int i = 0; i < CONFIGURE_TRIES && r == -EBUSY; i++) {
 		_cleanup_close_ int fd = -1;
 		int number = ioctl(control, LOOP_CTL_GET_FREE);

@@ -102,6 +102,30 @@ static char *look_at(const char *path, struct stat *ret_st)
 	return NULL;
 }
 
+static bool is_name_taken(const char *name, struct vm_domain *const *others)
+{
+	for (; *others; others++)
+		for (size_t i = 0; i < (*others)->nr_disks; i++)
+			if (strcmp((*others)->disks[i].name, name) == 0)
+				return true;
+	return false;
+}
+
+/*
+ * A renamed domain keeps its devices' names, so a new domain of its old name
+ * may find them taken: then its uuid serves.
+ */
+static int name_disk(const struct vm_domain *domain, struct vm_disk *disk,
+		     struct vm_domain *const *others, struct err *err)
+{
+	int r = disk_name(disk->name, domain->name, domain->uuid, disk->target,
+			  err);
+
+	if (r == 0 && is_name_taken(disk->name, others))
+		r = disk_name(disk->name, "", domain->uuid, disk->target, err);
+	return r;
+}
+
 static int check_disk(struct vm_domain *domain, struct vm_disk *disk,
 		      struct vm_domain *const *others, struct err *err)
 {
@@ -115,15 +139,13 @@ static int check_disk(struct vm_domain *domain, struct vm_disk *disk,
 	if (user)
 		disk->reason = io_format("%s is its disk %s, too", disk->path,
 					 user->target);
-	for (; *others && !disk->reason && !user; others++)
-		if (find_user(*others, NULL, &st))
+	for (struct vm_domain *const *other = others; *other && !user; other++)
+		if (!disk->reason && find_user(*other, NULL, &st))
 			disk->reason = io_format(
 				"%s is a disk of domain %s, too; two domains "
 				"must not write to one disk",
-				disk->path, (*others)->name);
-	if (user && !disk->reason)
-		return fail(err, -ENOMEM, "out of memory");
-	return 0;
+				disk->path, (*other)->name);
+	return disk->reason ? 0 : name_disk(domain, disk, others, err);
 }
 
 static void free_domains(struct vm_domain **domains)

@@ -17,7 +17,8 @@ int attach_check_domain(struct vm_dom *dom, const struct vm_dom_state *state,
 /*
  * Gives a ->reason to each disk of @domain that the host makes impossible: not
  * there, neither block device nor file, of an odd size, one of our own devices,
- * or used by another disk or domain.
+ * or used by another disk or domain. All others get the ->name of the device
+ * that they are to have.
  */
 int attach_check_disks(struct vm_host *host, struct vm_domain *domain,
 		       struct err *err);

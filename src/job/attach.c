@@ -66,9 +66,7 @@ static int select_possible(struct vm_domain *domain, struct err *err)
 		    domain->disks[0].reason);
 }
 
-static int describe_disk(const struct vm_domain *domain,
-			 const struct vm_disk *disk, struct attach_disk *to,
-			 struct err *err)
+static void describe_disk(const struct vm_disk *disk, struct attach_disk *to)
 {
 	const char *path = disk->tracked ? disk->original_path : disk->path;
 
@@ -78,18 +76,17 @@ static int describe_disk(const struct vm_domain *domain,
 	if (disk->tracked) {
 		to->action = ATTACH_ALREADY;
 		memcpy(to->name, disk->name, sizeof(to->name));
-		return 0;
+		return;
 	}
 	if (!disk->selected) {
 		to->action = ATTACH_LEFT;
 		snprintf(to->reason, sizeof(to->reason), "%s",
 			 disk->reason ? disk->reason : "not asked for");
 		to->removable |= !disk->reason;
-		return 0;
+		return;
 	}
 	to->action = ATTACH_DONE;
-	return disk_name(to->name, domain->name, domain->uuid, disk->target,
-			 err);
+	memcpy(to->name, disk->name, sizeof(to->name));
 }
 
 static int describe(const struct vm_domain *domain,
@@ -101,10 +98,8 @@ static int describe(const struct vm_domain *domain,
 		return fail(err, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < domain->nr_disks; i++) {
 		struct attach_disk *disk = &report->disks[report->nr_disks++];
-		int r = describe_disk(domain, &domain->disks[i], disk, err);
 
-		if (r < 0)
-			return r;
+		describe_disk(&domain->disks[i], disk);
 		report->changed |= disk->action == ATTACH_DONE;
 	}
 	return 0;

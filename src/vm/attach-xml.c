@@ -57,8 +57,7 @@ static xmlNode *make_our_domain(xmlDoc *doc)
 }
 
 /* Records a disk as it is now. A record of an earlier attach is replaced. */
-static void record(xmlDoc *doc, const xmlNode *node, const struct vm_disk *disk,
-		   const char *name)
+static void record(xmlDoc *doc, const xmlNode *node, const struct vm_disk *disk)
 {
 	xmlNode *ours = make_our_domain(doc);
 	xmlNode *old = xml_our_disk(doc, disk->target);
@@ -67,7 +66,7 @@ static void record(xmlDoc *doc, const xmlNode *node, const struct vm_disk *disk,
 	if (old)
 		xml_remove_line(old);
 	xml_set(entry, "target", disk->target);
-	xml_set(entry, "name", name);
+	xml_set(entry, "name", disk->name);
 	xml_set(entry, "type", disk->type);
 	xml_set(entry, "path", disk->path);
 	xml_add_line(ours, entry);
@@ -84,20 +83,16 @@ static void point_at_device(xmlNode *node, const char *device)
 	xml_set(node, "type", "block");
 }
 
-static int attach_disk(xmlDoc *doc, xmlNode *node,
-		       const struct vm_domain *domain,
-		       const struct vm_disk *disk, struct err *err)
+static int attach_disk(xmlDoc *doc, xmlNode *node, const struct vm_disk *disk,
+		       struct err *err)
 {
-	char name[DISK_NAME_SIZE], device[sizeof(PLACE_MAPPER) + sizeof(name)];
-	int r = disk_name(name, domain->name, domain->uuid, disk->target, err);
+	char device[sizeof(PLACE_MAPPER) + DISK_NAME_SIZE];
 
-	if (r < 0)
-		return r;
-	if (disk->reason || disk->tracked || !disk->path)
+	if (disk->reason || disk->tracked || !disk->path || !disk->name[0])
 		return fail(err, -EOPNOTSUPP, "%s: %s", disk->target,
 			    disk->reason ? disk->reason : "cannot be attached");
-	stpcpy(stpcpy(device, PLACE_MAPPER), name);
-	record(doc, node, disk, name);
+	stpcpy(stpcpy(device, PLACE_MAPPER), disk->name);
+	record(doc, node, disk);
 	point_at_device(node, device);
 	return 0;
 }
@@ -116,7 +111,7 @@ int vm_xml_attach(const char *xml, const struct vm_domain *domain,
 		int r = 0;
 
 		if (disk && disk->selected)
-			r = attach_disk(doc, n, domain, disk, err);
+			r = attach_disk(doc, n, disk, err);
 		if (r < 0)
 			return r;
 	}

@@ -100,6 +100,8 @@ static const char *obstacle(const xmlNode *node, const struct vm_disk *disk)
 	if (xml_child(source, "slices"))
 		return "a slice of an image: give the guest the whole image, "
 		       "or a device of its own";
+	if (!disk->path && strcmp(disk->type, "volume") != 0)
+		return "no source";
 	if (disk_name_of_path(disk->path))
 		return "its source is a device of dsync-vm, but what it stands "
 		       "for is not recorded; 'dsync-vm detach' restores it";

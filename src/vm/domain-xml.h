@@ -28,7 +28,7 @@ struct vm_disk {
 
 	/* One of ours: recorded in our metadata, and the source is our device. */
 	bool tracked;
-	char name[DISK_NAME_SIZE]; /* of the device, "" if it has none */
+	char name[DISK_NAME_SIZE]; /* of our device in front of it, else "" */
 	char *original_type;       /* as recorded, NULL if it is not */
 	char *original_path;       /* what the device is to be built on */
 
@@ -63,8 +63,9 @@ struct vm_disk *vm_domain_disk(const struct vm_domain *domain,
 
 /*
  * Makes every ->selected disk of @domain (parsed from this same @xml, volumes
- * resolved) ours: its source becomes /dev/mapper/NAME, the whole original
- * <source> goes into our metadata. Disks recorded before stay as they are.
+ * resolved, ->name set) ours: its source becomes /dev/mapper/NAME, the whole
+ * original <source> goes into our metadata. Disks recorded before stay as they
+ * are.
  * @ret_xml is the caller's to free, as everywhere below.
  */
 int vm_xml_attach(const char *xml, const struct vm_domain *domain,

@@ -37,7 +37,7 @@ says "is not a multiple of 512; round it up with 'truncate"
 attach 8 gone
 says 'gone.raw: No such file or directory'
 attach 8 web
-says 'is a disk of domain cow, too'
+says 'is a disk of domain '
 attach 8 two
 says 'is its disk vdb, too'
 attach 8 bare

@@ -26,3 +26,10 @@ fi
 # Without the option it would change a libvirt that is not there any more.
 expect 0 "$DSYNC_VM" attach -c "$node" --dry-run --output json web
 grep -q '"changed": *false' out
+
+# A domain that took over the name of a renamed one gets devices by its uuid.
+make_node "$(make_domain renamed "<disk type='block' device='disk'>
+	<driver type='raw'/><source dev='/dev/mapper/dsync-web-vda'/>
+	<target dev='vda'/></disk>")" "$(make_domain web "$(make_disk a.raw vda)")"
+expect 0 "$DSYNC_VM" attach -c "$node" --dry-run web
+grep -q "/dev/mapper/dsync-$(virsh -q -c "$node" domuuid web)-vda" out

@@ -59,9 +59,13 @@ static char *attached(const char *xml, const char *targets)
 
 	if (volume && !volume->path)
 		volume->path = strdup("/dev/fast/web-data");
-	for (size_t i = 0; i < domain->nr_disks; i++)
-		domain->disks[i].selected =
-			strstr(targets, domain->disks[i].target);
+	for (size_t i = 0; i < domain->nr_disks; i++) {
+		struct vm_disk *disk = &domain->disks[i];
+
+		disk->selected = strstr(targets, disk->target);
+		disk_name(disk->name, domain->name, domain->uuid, disk->target,
+			  NULL);
+	}
 	if (vm_xml_attach(xml, domain, &result, &err) < 0)
 		fail_msg("%s", err.text);
 	return result;
