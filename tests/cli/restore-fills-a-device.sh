@@ -9,7 +9,7 @@ requires [ "$(id -u)" = 0 ]
 truncate -s 10M large
 requires losetup --find --show large
 loop=$(cat requires.log)
-trap 'umount mounted 2>/dev/null; losetup -d "$loop"; clean_up' EXIT
+trap 'umount -q mounted 2>/dev/null || :; losetup -d "$loop"; clean_up' EXIT
 make_chain
 yes rubbish | head -c 10485760 >large
 
