@@ -35,8 +35,8 @@ static int read_xml(char **ret_xml, struct err *err)
 	int r = io_read_file(STDIN_PATH, XML_MAX_BYTES, ret_xml, NULL, err);
 
 	if (r < 0)
-		return err_prefix(err, "domain XML");
-	return 0;
+		err_prefix(err, "domain XML");
+	return r;
 }
 
 /* False for a domain that is none of our business. */

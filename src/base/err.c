@@ -50,14 +50,14 @@ int fail_errno(struct err *err, int code, const char *format, ...)
 	return code;
 }
 
-int err_prefix(struct err *err, const char *format, ...)
+void err_prefix(struct err *err, const char *format, ...)
 {
 	char line[sizeof(err->text)];
 	size_t used;
 	va_list ap;
 
 	if (!err || !err->code)
-		return err ? err->code : 0;
+		return;
 	va_start(ap, format);
 	vsnprintf(line, sizeof(line), format, ap);
 	va_end(ap);
@@ -65,7 +65,6 @@ int err_prefix(struct err *err, const char *format, ...)
 	snprintf(line + used, sizeof(line) - used, ": %s", err->text);
 	memcpy(err->text, line, sizeof(line));
 	flatten(err->text);
-	return err->code;
 }
 
 void err_clear(struct err *err)

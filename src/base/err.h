@@ -51,8 +51,8 @@ int fail(struct err *err, int code, const char *format, ...)
 int fail_errno(struct err *err, int code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* Puts "prefix: " in front of the recorded line. Returns err->code. */
-int err_prefix(struct err *err, const char *format, ...)
+/* Puts "prefix: " in front of the recorded line, if there is one. */
+void err_prefix(struct err *err, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
 /* Forgets the recorded failure, after it was dealt with. */

@@ -56,8 +56,10 @@ int vm_record_recover(char **xml, struct err *err)
 	r = io_read_file(path, MAX_BYTES, &record, NULL, err);
 	if (r == 0)
 		r = vm_xml_recover(*xml, record, &whole, err);
-	if (r < 0)
-		return err_prefix(err, "%s", path);
+	if (r < 0) {
+		err_prefix(err, "%s", path);
+		return r;
+	}
 	free(*xml);
 	*xml = TAKE_PTR(whole);
 	return 0;
