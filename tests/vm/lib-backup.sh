@@ -82,9 +82,12 @@ keep() {
 expect_point() {
 	local disk
 	for disk in vda vdb; do
-		qemu-img compare -q -s -U -f qcow2 -F raw \
+		qemu-img compare -q -U -f qcow2 -F raw \
 			"$repository/$1/disks/$disk/$2.qcow2" "$3/$disk" ||
 			fail "$disk of point $2 is not what it was"
+		expect_equal "$(qemu-img info -U --output=json \
+			"$repository/$1/disks/$disk/$2.qcow2" |
+			jq '."virtual-size"')" "$(stat -c %s "$3/$disk")"
 	done
 }
 
