@@ -3,6 +3,7 @@
 #
 # A domain without a system starts, and a test writes to its disks as a guest
 # would.
+# timeout: 300
 # disks: 64M
 . "$TOP/tests/vm/lib.sh"
 

@@ -3,6 +3,7 @@
 #
 # A nested guest boots, runs commands by its agent, and its file systems can
 # be frozen and thawed.
+# timeout: 300
 # disks: 128M
 . "$TOP/tests/vm/lib.sh"
 
