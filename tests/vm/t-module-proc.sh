@@ -49,14 +49,14 @@ perl -e 'open F, "<", shift; print sysseek F, 0, 2' $proc/bitmap >end
 expect_equal "$(cat end)" $bytes
 expect_equal "$(dd if=$proc/dirty bs=4 status=none)" "$(cat $proc/dirty)"
 
-# The seed: at any place, masked at the end, cleared by O_TRUNC, taken by a
-# cut, and never in frozen
+# The seed: taken at any place but beyond the end, and never in frozen
 head -c $bytes /dev/zero | tr '\0' '\377' >$proc/seed
 ! { printf x | dd of=$proc/seed bs=1 seek=$bytes conv=notrunc; } \
 	2>/dev/null || fail 'wrote beyond the end'
 ! cat $proc/seed 2>/dev/null || fail 'the seed can be read'
 printf '\1' | dd of=$proc/seed bs=1 seek=4097 conv=notrunc status=none
 : >$proc/seed
+head -c 5000 /dev/zero | tr '\0' '\377' >$proc/seed
 cut_at t 1
 expect_equal "$(bits $proc/frozen)" '0 32767-32768 75000'
 expect_equal "$(bits $proc/bitmap)" ''

@@ -13,12 +13,18 @@ exec 3</proc/dsync/t/dirty 4</proc/dsync/t/bitmap 5</proc/dsync/t/frozen \
 head -c 100 <&3 >/dev/null
 head -c 100 <&4 >/dev/null
 printf '\1' >&6
+dead() {
+	for fd in 3 4 5; do
+		! timeout 10 head -c 1 <&$fd >/dev/null 2>&1 ||
+			fail "read from the dead: $fd"
+	done
+	! printf '\1' 2>/dev/null >&6 || fail 'wrote to the dead'
+}
 timeout 20 dmsetup remove t
+[ ! -e /proc/dsync/t ] || fail 'the files are left'
+dead
 rmmod dm-dsync
-for fd in 3 4 5; do
-	! timeout 10 head -c 1 <&$fd 2>/dev/null || fail "read from the dead: $fd"
-done
-! printf '\1' 2>/dev/null >&6 || fail 'wrote to the dead'
+dead
 exec 3<&- 4<&- 5<&- 6>&-
 
 # And while readers and writers are busy
