@@ -92,7 +92,7 @@ static void print_disk(const struct attach_disk *disk, const char *verb,
 			disk->path);
 		break;
 	case ATTACH_LEFT:
-		if (disk->removable)
+		if (disk->expected)
 			ui_note(ui, "  %s: left out: %s", disk->target,
 				disk->reason);
 		else

@@ -66,13 +66,14 @@ static int select_possible(struct vm_domain *domain, struct err *err)
 		    domain->disks[0].reason);
 }
 
-static void describe_disk(const struct vm_disk *disk, struct attach_disk *to)
+static void describe_disk(const struct vm_disk *disk, bool all,
+			  struct attach_disk *to)
 {
 	const char *path = disk->tracked ? disk->original_path : disk->path;
 
 	snprintf(to->target, sizeof(to->target), "%s", disk->target);
 	snprintf(to->path, sizeof(to->path), "%s", path ? path : "");
-	to->removable = strcmp(disk->device, "disk") != 0 || disk->readonly;
+	to->expected = strcmp(disk->device, "disk") != 0 || disk->readonly;
 	if (disk->tracked) {
 		to->action = ATTACH_ALREADY;
 		memcpy(to->name, disk->name, sizeof(to->name));
@@ -81,15 +82,15 @@ static void describe_disk(const struct vm_disk *disk, struct attach_disk *to)
 	if (!disk->selected) {
 		to->action = ATTACH_LEFT;
 		snprintf(to->reason, sizeof(to->reason), "%s",
-			 disk->reason ? disk->reason : "not asked for");
-		to->removable |= !disk->reason;
+			 all ? disk->reason : "not asked for");
+		to->expected |= !all;
 		return;
 	}
 	to->action = ATTACH_DONE;
 	memcpy(to->name, disk->name, sizeof(to->name));
 }
 
-static int describe(const struct vm_domain *domain,
+static int describe(const struct vm_domain *domain, bool all,
 		    struct attach_report *report, struct err *err)
 {
 	report->domain = strdup(domain->name);
@@ -99,7 +100,7 @@ static int describe(const struct vm_domain *domain,
 	for (size_t i = 0; i < domain->nr_disks; i++) {
 		struct attach_disk *disk = &report->disks[report->nr_disks++];
 
-		describe_disk(&domain->disks[i], disk);
+		describe_disk(&domain->disks[i], all, disk);
 		report->changed |= disk->action == ATTACH_DONE;
 	}
 	return 0;
@@ -137,7 +138,7 @@ static int attach(const struct attach_request *request, struct vm_host *host,
 	if (r == 0)
 		r = choose(request, host, xml, &domain, err);
 	if (r == 0)
-		r = describe(domain, report, err);
+		r = describe(domain, !request->nr_targets, report, err);
 	if (r < 0 || !report->changed)
 		return r;
 	r = vm_xml_normal(xml, &report->before, err);

@@ -34,7 +34,7 @@ struct attach_disk {
 	char path[512];            /* what it stands on */
 	enum attach_action action;
 	char reason[320];
-	bool removable; /* no disk to be backed up: not worth a warning */
+	bool expected; /* nobody wants it attached: not worth a warning */
 };
 
 struct attach_report {

@@ -33,3 +33,9 @@ make_node "$(make_domain renamed "<disk type='block' device='disk'>
 	<target dev='vda'/></disk>")" "$(make_domain web "$(make_disk a.raw vda)")"
 expect 0 "$DSYNC_VM" attach -c "$node" --dry-run web
 grep -q "/dev/mapper/dsync-$(virsh -q -c "$node" domuuid web)-vda" out
+
+# Only what was asked for is worth a warning.
+make_node "$(make_domain mixed "$(make_disk a.raw vda)$(make_disk b.raw vdb qcow2)")"
+expect 3 "$DSYNC_VM" attach -c "$node" --dry-run mixed
+grep -q 'warning: vdb: left out: not raw' err
+expect 0 "$DSYNC_VM" attach -c "$node" --dry-run --disk vda mixed

@@ -23,7 +23,7 @@ add_disk "<disk type='file' device='disk'>
 	<driver name='qemu' type='raw' cache='none' io='native'/>
 	<source file='$PWD/a &amp; b.raw' startupPolicy='optional'>
 	<seclabel model='dac' relabel='no'/></source>
-	<target dev='vdc' bus='virtio'/><serial>a&lt;b</serial></disk>"
+	<target dev='vdc' bus='virtio'/><serial>a_b</serial></disk>"
 truncate -s 16M pooled.raw
 virsh -q pool-refresh here
 add_disk "<disk type='volume' device='disk'>

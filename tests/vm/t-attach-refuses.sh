@@ -14,7 +14,7 @@ qemu-img create -q -f qcow2 c.qcow2 16M
 
 expect_error 1 'no such domain' dsync-vm attach nobody
 expect_error 1 'no such domain' dsync-vm detach nobody
-expect_error 2 'missing' dsync-vm attach || :
+expect_exit 2 dsync-vm attach
 
 # Only qcow2.
 define_dummy cow "$PWD/c.qcow2"

@@ -31,7 +31,7 @@ expect_equal "$(od -An -tx1 -j 1048576 -N 2 a.raw)" ' ab ab'
 devices=$(dmsetup info -c --noheadings -o name,minor,open)
 pid=$(cat /run/libvirt/qemu/web.pid)
 kill "$(cat /run/libvirtd.pid)"
-wait_until 30 not pgrep -x libvirtd >/dev/null
+wait_until 30 not test -e /run/libvirtd.pid
 libvirtd --daemon --pid-file /run/libvirtd.pid
 wait_until 30 virsh -q list >/dev/null 2>&1
 expect_equal "$(virsh -q domstate web)" running

@@ -41,8 +41,8 @@ expect_no_devices
 head -c 300 web.next >cut.next
 expect_error 1 'domain XML' $hook web prepare begin - <cut.next
 expect_error 1 'domain XML' $hook web prepare begin - </dev/null
-expect_error 1 'large' $hook web prepare begin - \
-	< <(head -c 20M /dev/zero | tr '\0' x)
+truncate -s 20M endless
+expect_error 1 'large' $hook web prepare begin - <endless
 expect_exit 0 $hook web reconnect begin - <cut.next
 expect_exit 2 $hook
 expect_no_devices

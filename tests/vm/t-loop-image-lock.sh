@@ -24,7 +24,7 @@ loop=$(losetup -n -O NAME -j "$PWD/fs/a.raw")
 expect_equal "$(losetup -n -O AUTOCLEAR,DIO "$loop" | xargs)" '1 1'
 expect_exit 1 qemu-io -f raw -c 'write 0 4k' fs/a.raw 2>err
 grep -q 'lock' err
-expect_exit 1 qemu-img info fs/a.raw 2>err
+expect_exit 1 qemu-img convert -O raw fs/a.raw copy.raw 2>err
 grep -q 'lock' err
 qemu-img info -U fs/a.raw
 virsh -q destroy web
@@ -35,7 +35,7 @@ qemu-io -f raw -c 'write 0 4k' fs/a.raw
 mkfifo commands
 qemu-io -f raw fs/a.raw <commands >/dev/null &
 exec {commands}>commands
-wait_until 20 not qemu-img info fs/a.raw &>/dev/null
+wait_until 20 grep -q "OFDLCK.*:$(stat -c %i fs/a.raw) " /proc/locks
 expect_exit 1 virsh start web 2>err
 cat err
 grep -q 'in use by a QEMU' err
