@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # Epochs begin, end and are aborted once each, whatever is repeated or stale.
+# timeout: 240
 . "$TOP/tests/vm/lib.sh"
 . "$TOP/tests/vm/lib-module.sh"
 declare data # by data_device

@@ -3,6 +3,7 @@
 #
 # Every kind of write marks every block it touches, and no other.
 # disks: 64M
+# timeout: 240
 . "$TOP/tests/vm/lib.sh"
 . "$TOP/tests/vm/lib-module.sh"
 

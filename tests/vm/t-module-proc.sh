@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # The files in /proc/dsync show and take what DESIGN.md promises.
+# timeout: 240
 . "$TOP/tests/vm/lib.sh"
 . "$TOP/tests/vm/lib-module.sh"
 declare data other # by data_device

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # Several devices, not at sector 0 of their tables, are cut at one instant.
+# timeout: 240
 . "$TOP/tests/vm/lib.sh"
 . "$TOP/tests/vm/lib-module.sh"
 declare data # by data_device
