@@ -37,20 +37,20 @@ destroy_quietly() {
 	virsh -q destroy "$1" &>/dev/null || :
 }
 
-# scribble NAME [COUNT]: random writes and zeroes on both disks.
+# scribble NAME [COUNT]: random writes and zeroes on both disks, in one call of
+# virsh: starting it takes longer than all of them.
 scribble() {
-	local count=${2:-20} disk offset length
+	local name=$1 count=${2:-20} script='' verb offset length out
 	while [ $((count--)) -gt 0 ]; do
-		disk=$((RANDOM % 2))
 		offset=$((RANDOM % (60 * 256) * 4))k
 		length=$(((RANDOM % 64 + 1) * 4))k
-		if [ $((RANDOM % 4)) = 0 ]; then
-			dummy_io "$1" $disk "write -z $offset $length" >/dev/null
-		else
-			dummy_write "$1" $disk "$offset" "$length" \
-				$((RANDOM % 255 + 1))
-		fi
+		verb="-P $((RANDOM % 255 + 1))"
+		[ $((RANDOM % 4)) != 0 ] || verb=-z
+		script+="qemu-monitor-command --hmp $name 'qemu-io -d \
+$(dummy_disk $((RANDOM % 2))) \"write $verb $offset $length\"';"
 	done
+	out=$(virsh -q "$script")
+	[[ $out != *[Ee]rror* && $out != *failed* ]] || fail "scribble: $out"
 }
 
 # backup NAME TARGET [OPTION]...: its report is in report.json, its exit code
@@ -58,6 +58,7 @@ scribble() {
 backup() {
 	local name=$1 target=$2
 	shift 2
+	# shellcheck disable=SC2034 # for the test
 	status=0
 	dsync-vm backup "$@" "$name" "$target" --output json \
 		>report.json 2>report.err || status=$?

@@ -230,12 +230,17 @@ undefine() {
 	virsh -q undefine "$1" --nvram --managed-save
 }
 
+# dummy_disk INDEX: what QEMU calls it.
+dummy_disk() {
+	echo "/machine/peripheral/virtio-disk$1/virtio-backend"
+}
+
 # dummy_io DOMAIN INDEX COMMAND: a qemu-io command on its INDEXth disk (from
 # 0), through QEMU's own block layer as a guest's requests would go.
 dummy_io() {
 	local out
-	out=$(virsh -q qemu-monitor-command --hmp "$1" "qemu-io -d \
-/machine/peripheral/virtio-disk$2/virtio-backend \"$3\"")
+	out=$(virsh -q qemu-monitor-command --hmp "$1" \
+		"qemu-io -d $(dummy_disk "$2") \"$3\"")
 	# qemu-io fails with a message and exit 0.
 	[[ $out != *[Ee]rror* && $out != *failed* ]] || fail "$3: $out"
 	echo "$out"

@@ -49,8 +49,7 @@ virsh -q domfsthaw web1
 for signal in KILL STOP; do
 	dsync-vm backup web1 "$repository" -q &
 	pid=$!
-	# shellcheck disable=SC2016
-	wait_until 30 sh -c '[ -n "$(pgrep -f "dsync-vm watchdog")" ]'
+	wait_until 30 pgrep -f 'dsync-vm watchdog' >/dev/null
 	kill -$signal $pid
 	wait_until 60 not pgrep -f 'dsync-vm watchdog' >/dev/null
 	kill -KILL $pid 2>/dev/null || :
@@ -60,6 +59,7 @@ for signal in KILL STOP; do
 done
 
 # The agent is there, and does not answer.
+# shellcheck disable=SC2016 # the guest's variables
 guest_sh web1 'kill -STOP $(pidof qemu-ga) & sleep 0' || :
 backup web1 "$repository" --freeze-timeout 2
 expect_equal "$status" 3

@@ -22,7 +22,7 @@ qemu-img create -q -f qcow2 host/q.qcow2 64M
 define_dummy qcow "$PWD/host/q.qcow2"
 virsh -q dumpxml qcow | sed "s/type='raw'/type='qcow2'/" >q.xml
 virsh -q define q.xml
-refused 8 qcow2 qcow "$repository"
+refused 8 'not raw' qcow "$repository"
 
 truncate -s 64M host/plain.raw
 define_dummy plain "$PWD/host/plain.raw"
@@ -34,7 +34,7 @@ mkdir host/photos
 touch host/photos/cat.jpeg
 refused 1 'not a repository' web1 "$PWD/host/photos"
 expect_equal "$(ls host/photos)" cat.jpeg
-ls "$repository" | grep . && fail 'something was made in the repository'
+expect_equal "$(ls "$repository")" '' 'made in the repository'
 
 # The path of a repository with an empty directory in its place.
 backup web1 "$repository" --no-freeze
