@@ -18,8 +18,8 @@ expect_exit 2 dsync-vm attach
 
 # Only qcow2.
 define_dummy cow "$PWD/c.qcow2"
-sed "s/type='raw'/type='qcow2'/" cow.xml >cow2.xml
-virsh -q define cow2.xml
+next_xml cow | sed "s/type='raw'/type='qcow2'/" >cow.next
+virsh -q define cow.next
 next_xml cow >before.xml
 expect_error 8 'not raw' dsync-vm attach cow
 expect_error 8 'not raw' dsync-vm attach --disk vda cow
