@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Shipping a map to qemu-nbd on this host, against
 #   fio's nbd engine with the same requests on four connections or one (it
-#     reads no source: the floor; without the second that fio takes to start),
+#     reads no source: the floor; without the second that fio takes to start,
+#     and with the time to bring it to disk),
 #   nbdcopy of the whole disk, which is all it can do,
 #   rsync of the file into the file, which finds the changes itself.
 # Every destination begins as the old content, has reached the disk when the
@@ -53,7 +54,6 @@ run_dsync() { "$dsync" ship -q --map="$dir/map" "$dir/new" "$uri"; }
 run_fio() {
 	fio --output="$dir/fio.json" --output-format=json --ioengine=nbd \
 		--uri="$uri" "$@"
-	sync "$dir/dest"
 }
 run_fio_4() {
 	run_fio --iodepth=32 \
@@ -65,12 +65,12 @@ run_fio_4() {
 run_fio_1() {
 	run_fio --iodepth=64 --name=1 --read_iolog="$dir/fio.all"
 }
-# How long fio itself was at it, flush included.
+# How long fio itself was at it.
 fio_seconds() {
 	python3 -c '
 import json, sys
 jobs = json.load(open(sys.argv[1]))["jobs"]
-print("%.2f" % (max(job["job_runtime"] for job in jobs) / 1000))
+print(max(job["job_runtime"] for job in jobs) / 1000)
 ' "$dir/fio.json"
 }
 run_nbdcopy() { nbdcopy --flush "$dir/new" "$uri"; }
@@ -82,29 +82,42 @@ run_rsync() {
 # Prints the median of its arguments.
 median() { printf '%s\n' "$@" | sort -n | sed -n "$((($# + 1) / 2))p"; }
 
+# The seconds that a command takes.
+clock() {
+	local from to
+	from=$(date +%s%N)
+	"$@" >&2
+	to=$(date +%s%N)
+	echo "$from $to" | awk '{print ($2 - $1) / 1e9}'
+}
+
+# time_once TOOL: the seconds of one run.
+time_once() {
+	local spent synced
+	spent=$(clock "run_$1")
+	case $1 in
+	fio_*) # writes content of its own, and does not flush
+		synced=$(clock sync "$dir/dest")
+		fio_seconds | awk -v synced="$synced" '{print $1 + synced}'
+		;;
+	*)
+		cmp "$dir/new" "$dir/dest" >&2
+		echo "$spent"
+		;;
+	esac
+}
+
 # measure TOOL ROUNDS: sets seconds[TOOL].
 declare -A seconds
 measure() {
-	local tool=$1 all=() from to
+	local all=()
 	for _ in $(seq "$2"); do
 		reset_dest
-		[ "$tool" = rsync ] || start_server
-		from=$(date +%s%N)
-		"run_$tool"
-		to=$(date +%s%N)
+		[ "$1" = rsync ] || start_server
+		all+=("$(time_once "$1")")
 		stop_server
-		case $tool in
-		fio_*) # writes content of its own
-			all+=("$(fio_seconds)")
-			;;
-		*)
-			cmp "$dir/new" "$dir/dest"
-			all+=("$(echo "$from $to" |
-				awk '{printf "%.2f", ($2 - $1) / 1e9}')")
-			;;
-		esac
 	done
-	seconds[$tool]=$(median "${all[@]}")
+	seconds[$1]=$(median "${all[@]}")
 }
 
 row() {

@@ -45,7 +45,7 @@ def write_iolog(path, runs):
         log.write("fio version 2 iolog\nd add\nd open\n")
         for first, count in runs:
             log.write(f"d write {first * BLOCK} {count * BLOCK}\n")
-        log.write("d sync 0 0\nd close\n")
+        log.write("d close\n")
 
 
 def main():

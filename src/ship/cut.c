@@ -100,7 +100,8 @@ static int gather_zeroes(struct pipeline *p, uint64_t offset_bytes,
 	struct zero_run *run = &p->zeroes;
 	int r = 0;
 
-	if (run->offset_bytes + run->size_bytes != offset_bytes)
+	if (run->offset_bytes + run->size_bytes != offset_bytes ||
+	    run->size_bytes + size_bytes > SHIP_EXAMINE_BYTES)
 		r = send_zeroes(p);
 	if (r < 0)
 		return r;

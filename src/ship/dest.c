@@ -120,8 +120,7 @@ int dest_open_named(const char *uri, const char *name, ship_cancel cancelled,
 	r = link_open(uri, name, true, cancelled, &dest->link, err);
 	if (r < 0)
 		return r;
-	while (dest->nr_free <
-	       dest->link.nr_handles * DEST_REQUESTS_PER_CONNECTION) {
+	while (dest->nr_free < DEST_MAX_REQUESTS) {
 		dest->free[dest->nr_free] = &dest->requests[dest->nr_free];
 		dest->nr_free++;
 	}

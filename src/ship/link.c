@@ -16,6 +16,7 @@
 #include "base/err.h"
 
 #define CONNECT_MS 30000
+#define FURTHER_MS 3000 /* for the second connection and on */
 #define POLL_MS 100
 
 DEFINE_CLEANUP(struct nbd_handle *, nbd_close);
@@ -68,7 +69,8 @@ static int64_t now_ms(void)
 static int await_ready(const struct link *link, struct nbd_handle *nbd,
 		       ship_cancel cancelled, struct err *err)
 {
-	int64_t deadline = now_ms() + CONNECT_MS;
+	int wait_ms = link->nr_handles ? FURTHER_MS : CONNECT_MS;
+	int64_t deadline = now_ms() + wait_ms;
 
 	while (nbd_aio_is_connecting(nbd) == 1 ||
 	       nbd_aio_is_negotiating(nbd) == 1) {
@@ -77,7 +79,7 @@ static int await_ready(const struct link *link, struct nbd_handle *nbd,
 		if (now_ms() > deadline)
 			return fail(err, -ETIMEDOUT,
 				    "%s: no answer from the server for %d s",
-				    link->name, CONNECT_MS / 1000);
+				    link->name, wait_ms / 1000);
 		if (nbd_poll(nbd, POLL_MS) < 0 && nbd_get_errno() != EINTR)
 			return link_fail(link, "cannot connect", err);
 	}
@@ -143,22 +145,40 @@ static int learn(struct link *link, bool writable, struct err *err)
 	return 0;
 }
 
+/*
+ * Further connections are a gain, not a need: a server may have fewer to give
+ * than we want (qemu-nbd --shared=2), or be serving others.
+ */
+static int connect_further(struct link *link, const char *uri, bool writable,
+			   ship_cancel cancelled, struct err *err)
+{
+	while (link->nr_handles < LINK_MAX_CONNECTIONS) {
+		struct err ignored = {0};
+		int r = connect_one(link, uri, writable, cancelled,
+				    &link->handles[link->nr_handles], &ignored);
+
+		if (r == -EINTR)
+			return fail(err, r, "%s", ignored.text);
+		if (r < 0)
+			return 0;
+		link->nr_handles++;
+	}
+	return 0;
+}
+
 static int connect_all(struct link *link, const char *uri, bool writable,
 		       ship_cancel cancelled, struct err *err)
 {
-	unsigned int wanted = 1;
-	int r;
+	int r = connect_one(link, uri, writable, cancelled, &link->handles[0],
+			    err);
 
-	while (link->nr_handles < wanted) {
-		r = connect_one(link, uri, writable, cancelled,
-				&link->handles[link->nr_handles], err);
-		if (r < 0)
-			return r;
-		link->nr_handles++;
-		if (nbd_can_multi_conn(link->handles[0]) == 1)
-			wanted = LINK_MAX_CONNECTIONS;
-	}
-	return learn(link, writable, err);
+	if (r < 0)
+		return r;
+	link->nr_handles = 1;
+	r = learn(link, writable, err);
+	if (r == 0 && nbd_can_multi_conn(link->handles[0]) == 1)
+		r = connect_further(link, uri, writable, cancelled, err);
+	return r;
 }
 
 int link_open(const char *uri, const char *name, bool writable,

@@ -21,7 +21,8 @@
 #include "ship/plan.h"
 #include "ship/source.h"
 
-#define NR_PIECES SHIP_MAX_READS
+/* As many as there can be requests; their bytes are bounded by the arena. */
+#define NR_PIECES DEST_MAX_REQUESTS
 
 struct piece {
 	struct plan_piece range;

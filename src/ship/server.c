@@ -187,6 +187,10 @@ static int explain(struct ship_server *server, int r, struct err *err)
 		return r;
 	if (err)
 		err_clear(err);
+	/* The second line of a message about image locks, the last we have. */
+	if (strstr(words.text, "Is another process using the image"))
+		return fail(err, -EBUSY, "%s: in use by another process",
+			    server->path);
 	return fail(err, words.code, "%s: %s", server->path, words.text);
 }
 

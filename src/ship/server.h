@@ -33,7 +33,8 @@ const char *ship_server_uri(const struct ship_server *server);
 
 /*
  * ship_dest_open() and ship_source_open_nbd() of the server's export. If the
- * server has given up, the error is its own last line.
+ * server has given up, the error is its own last line; -EBUSY if another
+ * process holds the image.
  */
 int ship_server_open_dest(struct ship_server *server, ship_cancel cancelled,
 			  struct ship_dest **ret_dest, struct err *err);

@@ -69,7 +69,8 @@ static int begin_pieces(struct pipeline *p)
 {
 	int r = 1;
 
-	while (r > 0 && p->head - p->tail < NR_PIECES)
+	while (r > 0 && p->head - p->tail < NR_PIECES &&
+	       p->source->in_flight < SHIP_MAX_READS)
 		r = begin_piece(p);
 	if (r >= 0 && p->source->ops->kick)
 		r = p->source->ops->kick(p->source, p->err);

@@ -9,8 +9,8 @@
  * what every image format, every transport and every storage can be reached
  * through (server.h makes one out of an image on this host).
  *
- * All functions leave one line in struct err; nothing is printed here.  A
- * SIGPIPE is never raised.
+ * All functions leave one line in struct err; nothing is printed here.  The
+ * process must ignore SIGPIPE.
  */
 #pragma once
 

@@ -13,8 +13,8 @@
 /* Offset, size and memory alignment of O_DIRECT on every disk (4Kn too). */
 #define SHIP_ALIGN 4096u
 
-/* Reads in flight at most. */
-#define SHIP_MAX_READS 256u
+/* Reads in flight at most: enough for any disk, and some left for the guest. */
+#define SHIP_MAX_READS 128u
 
 /* One read; stays where it is, at one address, until it has ended. */
 struct ship_read {

@@ -29,3 +29,10 @@ for filter in multi-conn nofilter; do
 	seconds=$(reported seconds)
 	[ "${seconds%.*}" -lt 6 ] || failed "$filter: $seconds s"
 done
+
+# A server with fewer connections than we want, or one that is served already.
+truncate -s 64M dest
+serve dest --shared=2
+ship new "$uri"
+[ "$(reported connections)" = 2 ] || failed "$(cat out)"
+cmp new dest
