@@ -28,37 +28,53 @@ static int open_mirror(struct target *target, const struct session *session,
 	return 0;
 }
 
+/* The id of the repository that was at @path at the last backup, or NULL. */
+static const char *known_id(const struct pending_targets *known,
+			    const char *path)
+{
+	_cleanup_free_ char *resolved = realpath(path, NULL);
+
+	for (size_t i = 0; resolved && i < known->nr_targets; i++)
+		if (strcmp(known->targets[i].location, resolved) == 0)
+			return known->targets[i].repo_id;
+	return NULL;
+}
+
 /*
  * An empty directory where there was a repository is a disk that is not
  * mounted: it must not be filled with a first backup.
  */
-static int check_created(const struct target *target,
-			 const struct session *session, struct err *err)
+static int open_or_create(struct target *target, const struct session *session,
+			  struct ui *ui, struct err *err)
 {
 	_cleanup_pending_targets_ struct pending_targets *known = NULL;
+	bool created = false;
+	const char *id;
 	int r = pending_targets(session->state_dir, &known, err);
 
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < known->nr_targets; i++)
-		if (strcmp(known->targets[i].location, target->location) == 0)
-			return fail(err, -ESTALE,
-				    "%s: was repository %s at the last backup "
-				    "and is empty now: is it mounted? If it "
-				    "is gone for good, remove %s/pending/%s",
-				    target->location, known->targets[i].repo_id,
-				    session->state_dir,
-				    known->targets[i].repo_id);
-	return 0;
+	id = known_id(known, target->location);
+	if (!id)
+		r = repo_open_or_create(target->location, &target->repo,
+					&created, err);
+	else if (repo_open(target->location, &target->repo, NULL) < 0)
+		r = fail(err, -ESTALE,
+			 "%s: was repository %s at the last backup and is none "
+			 "now: is it mounted? If it is gone for good, remove "
+			 "%s/pending/%s",
+			 target->location, id, session->state_dir, id);
+	if (created)
+		ui_note(ui, "%s: new repository %s", target->location,
+			target->repo->id);
+	return r;
 }
 
 static int open_repository(struct target *target, const struct session *session,
 			   struct ui *ui, struct err *err)
 {
 	unsigned int removed = 0;
-	bool created = false;
-	int r = repo_open_or_create(target->location, &target->repo, &created,
-				    err);
+	int r = open_or_create(target, session, ui, err);
 
 	if (r < 0)
 		return r;
@@ -67,13 +83,6 @@ static int open_repository(struct target *target, const struct session *session,
 	if (!target->location)
 		return fail(err, -ENOMEM, "out of memory");
 	memcpy(target->id, target->repo->id, sizeof(target->id));
-	if (created) {
-		r = check_created(target, session, err);
-		if (r < 0)
-			return r;
-		ui_note(ui, "%s: new repository %s", target->location,
-			target->id);
-	}
 	r = repo_domain_lock(target->repo, session->domain->name, session->uuid,
 			     &target->domain, err);
 	if (r == 0)
