@@ -1,3 +1,4 @@
+#!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Shipping a map to qemu-nbd on this host, against
 #   fio's nbd engine with the same requests on four connections or one (it

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Anonymous pages rather than malloc: they are aligned for O_DIRECT, and a
+ * page that was never needed is never taken.
+ */
 #include "ship/arena.h"
 
 #include <errno.h>

@@ -47,6 +47,7 @@ for signal in KILL INT; do
 	places | diff before - || failed "a socket has a name"
 	kill -$signal "$job"
 	wait "$job" || :
+	# shellcheck disable=SC2086 # a list
 	await gone $nbd
 done
 places | diff before - || failed "something was left"

@@ -9,8 +9,9 @@ random_file new 4194304
 truncate -s 4M zero
 # what: the argument of the error filter; words: how it is told
 while IFS=: read -r source what words; do
+	# shellcheck disable=SC2086 # two arguments
 	serve_nbdkit --filter=error memory 4M error-rate=0% $what
-	expect 1 timeout 20 "$DSYNC_VM" ship $source "$uri"
+	expect 1 timeout 20 "$DSYNC_VM" ship "$source" "$uri"
 	says "$words"
 	says "$uri"
 	end_server

@@ -61,10 +61,10 @@ truncate -s 5243392 dest
 serve dest
 for libraries in no-ring.so no-direct.so "no-ring.so no-direct.so" \
 	"no-ring.so late.so"; do
+	# shellcheck disable=SC2086 # a list
 	set -- $libraries
 	preload=
 	for library in "$@"; do preload="$preload $work/$library"; done
-	truncate -s 0 dest.new
 	ship new "$uri"
 	qemu-io -f raw -c 'write -P 7 0 5M' "$uri" >/dev/null
 	expect 0 env LD_PRELOAD="${preload# }" \
