@@ -95,6 +95,19 @@ dm_remove() {
 	! dmsetup info "$1" &>/dev/null || dmsetup remove --retry "$1"
 }
 
+# hide_module, show_module: a kernel that does not have it, and has it again.
+hide_module() {
+	modprobe -qr dm-dsync || :
+	[ ! -e /sys/module/dm_dsync ] || fail 'the module is in use'
+	mkdir -p /etc/modprobe.d
+	echo 'install dm-dsync /bin/false' >/etc/modprobe.d/hidden.conf
+	cleanup_fn show_module
+}
+
+show_module() {
+	rm -f /etc/modprobe.d/hidden.conf
+}
+
 # --- libvirt ------------------------------------------------------------
 
 # What a host would have installed.

@@ -16,7 +16,7 @@ expect_equal "$status" 0
 virsh -q destroy web1
 wait_until 10 not dmsetup info dsync-web1-vda &>/dev/null
 
-without_module
+hide_module
 virsh -q start web1
 dmsetup table dsync-web1-vda | grep -q linear
 expect_equal "$(dsync-vm status web1 --output json |
@@ -32,7 +32,7 @@ done
 virsh -q destroy web1
 wait_until 10 not dmsetup info dsync-web1-vda &>/dev/null
 
-with_module
+show_module
 virsh -q start web1
 scribble web1 10
 backup web1 "$repository" --no-freeze

@@ -7,21 +7,11 @@
 . "$TOP/tests/vm/lib.sh"
 . "$TOP/tests/vm/lib-attach.sh"
 
-hide_module() {
-	modprobe -r dm-dsync 2>/dev/null || rmmod dm_dsync 2>/dev/null || :
-	mkdir -p /etc/modprobe.d
-	echo 'install dm-dsync /bin/false' >/etc/modprobe.d/hidden.conf
-}
-show_module() {
-	rm -f /etc/modprobe.d/hidden.conf
-}
-
 start_libvirtd
 truncate -s 16M a.raw
 define_dummy web "$PWD/a.raw"
 dsync-vm attach web
 hide_module
-cleanup_fn show_module
 [ ! -e /sys/module/dm_dsync ] || skip 'the module is built in'
 
 virsh -q start web
