@@ -3,7 +3,8 @@
 # Shipping a map to qemu-nbd on this host, against
 #   fio's nbd engine with the same requests on four connections or one (it
 #     reads no source: the floor; without the second that fio takes to start,
-#     and with the time to bring it to disk),
+#     and with the time to bring it to disk; its clock leaves out the last
+#     requests in flight, which shows with few requests),
 #   nbdcopy of the whole disk, which is all it can do,
 #   rsync of the file into the file, which finds the changes itself.
 # Every destination begins as the old content, has reached the disk when the
