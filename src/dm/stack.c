@@ -25,8 +25,8 @@
 #include "dm/device.h"
 #include "dm/loop.h"
 #include "dm/task.h"
+#include "dm/tracker.h"
 
-#define BLOCK_SECTORS 8 /* 4 KiB */
 #define SECTOR_BYTES 512
 
 static enum stack_state state_of(const struct stack_disk *disk,
@@ -119,7 +119,8 @@ static int make_table(const struct loop *data, const char *path, bool tracked,
 		 tracked ? "dsync" : "linear");
 	if (tracked)
 		snprintf(ret_table->params, sizeof(ret_table->params),
-			 "%u:%u - %u", major_nr, minor_nr, BLOCK_SECTORS);
+			 "%u:%u - %u", major_nr, minor_nr,
+			 TRACKER_BLOCK_SECTORS);
 	else
 		snprintf(ret_table->params, sizeof(ret_table->params),
 			 "%u:%u 0", major_nr, minor_nr);

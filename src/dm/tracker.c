@@ -166,6 +166,12 @@ int tracker_status(const char *name, struct tracker_status *ret_status,
 		return r;
 	}
 	status.size_sectors = line.length_sectors;
+	if (status.state == TRACKER_UNTRACKED) {
+		/* As it would be cut: a target's pending set has blocks. */
+		status.block_sectors = TRACKER_BLOCK_SECTORS;
+		status.nr_blocks =
+			(line.length_sectors - 1) / TRACKER_BLOCK_SECTORS + 1;
+	}
 	*ret_status = status;
 	return 0;
 }

@@ -13,6 +13,8 @@
 
 struct err;
 
+#define TRACKER_BLOCK_SECTORS 8 /* of the tables we make: 4 KiB */
+
 enum tracker_state {
 	TRACKER_CLEAN,     /* tracked without a gap */
 	TRACKER_RECOVERED, /* after an unclean stop: some more is dirty */
