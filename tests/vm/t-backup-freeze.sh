@@ -58,9 +58,12 @@ for signal in KILL STOP; do
 	expect_clean web1
 done
 
-# The agent is there, and does not answer.
-# shellcheck disable=SC2016 # the guest's variables
-guest_sh web1 'kill -STOP $(pidof qemu-ga) & sleep 0' || :
+# The agent is there, and does not answer: it stops itself, once it has said
+# that it will.
+agent web1 '{"execute": "guest-exec", "arguments": {"path": "/bin/sh",
+	"arg": ["-c", "sleep 1; kill -STOP $(pidof qemu-ga)"]}}'
+wait_until 60 not virsh -q qemu-agent-command --timeout 2 web1 \
+	'{"execute": "guest-ping"}' &>/dev/null
 backup web1 "$repository" --freeze-timeout 2
 expect_equal "$status" 3
 expect_equal "$(report .consistency)" crash
