@@ -14,8 +14,9 @@ set -Eeuo pipefail
 
 # --- ending -------------------------------------------------------------
 
+exec {_stderr}>&2 # fail's words are not to vanish with a silenced command's
 fail() {
-	echo "FAIL: $*" >&2
+	echo "FAIL: $*" >&$_stderr
 	exit 1
 }
 
@@ -145,17 +146,24 @@ start_libvirtd() {
 	namespaces = []
 	cgroup_controllers = []
 	EOF
-	echo "log_outputs = \"3:file:$PWD/libvirtd.log\"" \
+	echo "log_outputs = \"3:file:/run/libvirtd.log\"" \
 		>/etc/libvirt/libvirtd.conf
+	# libvirt looks its usual user up even where another one is configured.
+	getent passwd libvirt-qemu >/dev/null ||
+		echo libvirt-qemu:x:64055:0::/:/bin/false >>/etc/passwd
+	getent group libvirt-qemu >/dev/null ||
+		echo libvirt-qemu:x:64055: >>/etc/group
 	install_programs
 	domain_type >/run/domain-type
 	libvirtd --daemon --pid-file /run/libvirtd.pid
 	cleanup_fn stop_libvirtd
-	wait_until 30 virsh -q list >/dev/null 2>&1
+	wait_until 60 virsh -q list >/dev/null 2>&1
 }
 
+# What it had to say is of use only if the test fails.
 stop_libvirtd() {
 	local domain pid
+	[ "${status:-0}" = 0 ] || sed "s/^/libvirtd: /" /run/libvirtd.log
 	for domain in $(virsh -q list --name); do
 		virsh -q destroy "$domain"
 	done
