@@ -67,7 +67,8 @@ static void become(const char *const argv[], int stderr_fd, pid_t parent)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	setpgid(0, 0);
-	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	/* Not SIGTERM: a qemu-nbd that is still starting forgets it. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(127);
 	dup2(stderr_fd, STDOUT_FILENO);
