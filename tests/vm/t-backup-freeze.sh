@@ -17,6 +17,14 @@ is_thawed() {
 	[ "$(freeze_state)" = thawed ]
 }
 
+expect_running() {
+	local disk
+	for disk in vda vdb; do
+		expect_equal "$(dmsetup info -c --noheadings -o suspended \
+			"dsync-web1-$disk")" Active
+	done
+}
+
 make_host
 file=$PWD/host/web1.raw
 truncate -s 64M "$file"
@@ -45,21 +53,24 @@ expect_equal "$(report .consistency)" frozen
 expect_equal "$(freeze_state)" frozen
 virsh -q domfsthaw web1
 
-# The tool dies while the guest is frozen.
+# The tool is killed or stops, whenever that is.
 for signal in KILL STOP; do
 	dsync-vm backup web1 "$repository" -q &
 	pid=$!
-	wait_until 30 pgrep -f 'dsync-vm watchdog' >/dev/null
+	wait_until 60 pgrep -f 'dsync-vm watchdog' >/dev/null
 	kill -$signal $pid
-	wait_until 60 not pgrep -f 'dsync-vm watchdog' >/dev/null
+	wait_until 120 is_thawed
+	expect_running
 	kill -KILL $pid 2>/dev/null || :
 	wait $pid || :
-	wait_until 30 is_thawed
-	expect_clean web1
+	wait_until 120 not pgrep -f 'dsync-vm watchdog' >/dev/null
+	expect_equal "$(freeze_state)" thawed
+	wait_until 30 not pgrep -x qemu-nbd >/dev/null
 done
 
 # The agent is there, and does not answer: it stops itself, once it has said
 # that it will.
+# shellcheck disable=SC2016 # the guest's variables
 agent web1 '{"execute": "guest-exec", "arguments": {"path": "/bin/sh",
 	"arg": ["-c", "sleep 1; kill -STOP $(pidof qemu-ga)"]}}'
 wait_until 60 not virsh -q qemu-agent-command --timeout 2 web1 \
@@ -67,7 +78,6 @@ wait_until 60 not virsh -q qemu-agent-command --timeout 2 web1 \
 backup web1 "$repository" --freeze-timeout 2
 expect_equal "$status" 3
 expect_equal "$(report .consistency)" crash
-expect_equal "$(dmsetup info -c --noheadings -o suspended dsync-web1-vda)" \
-	Active
+expect_running
 virsh -q destroy web1
 wait_until 60 not pgrep -f 'dsync-vm watchdog' >/dev/null
