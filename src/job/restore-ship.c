@@ -103,9 +103,12 @@ static int make_overlay(const char *image, uint64_t size_bytes,
 static int ship_enlarged(struct shipment *shipment, const char *image,
 			 struct err *err)
 {
-	char overlay[] = "/tmp/dsync-vm-XXXXXX";
-	int fd = mkstemp(overlay), r;
+	_cleanup_free_ char *overlay = io_format(P_tmpdir "/dsync-vm-XXXXXX");
+	int fd, r;
 
+	if (!overlay)
+		return fail(err, -ENOMEM, "out of memory");
+	fd = mkstemp(overlay);
 	if (fd < 0)
 		return fail_errno(err, -errno, "%s", overlay);
 	close(fd);

@@ -59,9 +59,8 @@ backup() {
 	local name=$1 target=$2
 	shift 2
 	# shellcheck disable=SC2034 # for the test
-	status=0
 	dsync-vm backup "$@" "$name" "$target" --output json \
-		>report.json 2>report.err || status=$?
+		>report.json 2>report.err && status=0 || status=$?
 	cat report.err
 }
 

@@ -51,11 +51,13 @@ expect_no_devices
 expect_error 1 'tracked by dsync-vm' $hook web migrate begin - <web.next
 define_dummy plain "$DISKS"
 next_xml plain >plain.next
-$hook plain migrate begin - <plain.next >out
-$hook plain prepare begin - <plain.next >>out
-$hook plain release end - <plain.next >>out
-$hook web restore begin - <web.next >>out
-$hook web started begin - <web.next >>out
+{
+	$hook plain migrate begin - <plain.next
+	$hook plain prepare begin - <plain.next
+	$hook plain release end - <plain.next
+	$hook web restore begin - <web.next
+	$hook web started begin - <web.next
+} >out
 [ ! -s out ]
 expect_no_devices
 

@@ -12,10 +12,10 @@ for name in $names; do
 	data_device data 8M
 	printf '%s\n' "0 1000 linear $data 0" \
 		"1000 8192 dsync $data - 8" >table
-	dm_create $name "$(cat table)"
-	dmsetup suspend $name
-	echo >/proc/dsync/$name/dirty
-	dmsetup resume $name
+	dm_create "$name" "$(cat table)"
+	dmsetup suspend "$name"
+	echo >/proc/dsync/"$name"/dirty
+	dmsetup resume "$name"
 done
 
 # status NAME: the second line is ours
@@ -35,18 +35,18 @@ expect_equal "$(blocks c)" 0-961
 
 # Messages go to all while all are suspended.
 for name in $names; do
-	dmsetup suspend $name
+	dmsetup suspend "$name"
 done
 for name in $names; do
-	expect_equal "$(ours $name 1)" 1000
-	timeout 10 dmsetup message $name 1000 flush
-	timeout 10 dmsetup message $name 1000 epoch_begin "$(id 1)"
-	timeout 10 cat /proc/dsync/$name/frozen >frozen-$name
+	expect_equal "$(ours "$name" 1)" 1000
+	timeout 10 dmsetup message "$name" 1000 flush
+	timeout 10 dmsetup message "$name" 1000 epoch_begin "$(id 1)"
+	timeout 10 cat /proc/dsync/"$name"/frozen >frozen-"$name"
 done
 for name in $names; do
-	expect_equal "$(dmsetup status $name | sed -n 2p | grep -o 'suspends [0-9]*')" \
+	expect_equal "$(dmsetup status "$name" | sed -n 2p | grep -o 'suspends [0-9]*')" \
 		'suspends 2'
-	dmsetup resume $name
+	dmsetup resume "$name"
 done
 expect_equal "$(bits frozen-a)" 0
 expect_equal "$(bits frozen-b)" 1
