@@ -53,8 +53,8 @@ cut_with_copy() {
 }
 
 reload() {
-	table >table
-	dmsetup reload t table
+	table >loaded
+	dmsetup reload t loaded
 	timeout 60 dmsetup resume t
 }
 
