@@ -99,7 +99,21 @@ static void say_untracked(const struct vm_domain *domain,
 				domain->name, disks[i].name);
 }
 
-static int build(const struct vm_domain *domain, struct err *err)
+/*
+ * A stack without a user was left behind by something, and nobody knows what
+ * ran on the disk since: it must not vouch for it. No VM of this domain runs
+ * when one is prepared.
+ */
+static int drop_leftovers(const struct vm_domain *domain, struct err *err)
+{
+	int r = use_set_running(domain->uuid, false, err);
+
+	if (r == 0)
+		r = use_leave(domain->uuid, -1, err);
+	return r == 1 ? stack_remove_domain(domain->uuid, err) : r;
+}
+
+static int build(const struct vm_domain *domain, bool starts, struct err *err)
 {
 	_cleanup_free_ struct stack_disk *disks = NULL;
 	_cleanup_free_ enum stack_state *states = NULL;
@@ -115,7 +129,9 @@ static int build(const struct vm_domain *domain, struct err *err)
 	lock = use_lock(domain->uuid, USE_LOCK_WAIT_MS, err);
 	if (lock < 0)
 		return lock;
-	r = stack_build_all(disks, nr_disks, states, err);
+	r = starts ? drop_leftovers(domain, err) : 0;
+	if (r == 0)
+		r = stack_build_all(disks, nr_disks, states, err);
 	if (r == 0)
 		r = use_set_running(domain->uuid, true, err);
 	if (r == 0)
@@ -123,12 +139,22 @@ static int build(const struct vm_domain *domain, struct err *err)
 	return r;
 }
 
-static int on_prepare(char **xml, struct err *err)
+static int prepare(char **xml, bool starts, struct err *err)
 {
 	_cleanup_vm_domain_ struct vm_domain *domain = NULL;
 	int r = read_domain(xml, &domain, err);
 
-	return r < 0 ? r : build(domain, err);
+	return r < 0 ? r : build(domain, starts, err);
+}
+
+static int on_prepare(char **xml, struct err *err)
+{
+	return prepare(xml, true, err);
+}
+
+static int on_reconnect(char **xml, struct err *err)
+{
+	return prepare(xml, false, err);
 }
 
 /* Also what a disk that was unplugged meanwhile left: by the domain's uuid. */
@@ -141,8 +167,11 @@ static int on_release(char **xml, struct err *err)
 	if (r < 0)
 		return r;
 	lock = use_lock(domain->uuid, USE_LOCK_WAIT_MS, err);
-	if (lock < 0)
+	if (lock < 0) {
+		/* Whoever has it must see that the VM is not a user any more. */
+		(void)use_set_running(domain->uuid, false, NULL);
 		return lock;
+	}
 	r = use_set_running(domain->uuid, false, err);
 	if (r == 0)
 		r = use_leave(domain->uuid, -1, err);
@@ -174,7 +203,7 @@ static const struct operation {
 } operations[] = {
 	{"prepare", on_prepare, false},
 	{"release", on_release, false},
-	{"reconnect", on_prepare, true},
+	{"reconnect", on_reconnect, true},
 	{"migrate", on_migrate, false},
 };
 

@@ -21,6 +21,8 @@
 #include "dm/task.h"
 #include "dm/tracker.h"
 
+#define RESUME_TRIES 50
+#define RESUME_PAUSE_MS 20
 #define RESERVE_CHUNKS 16
 #define RESERVE_CHUNK_BYTES (64 * 1024)
 #define RESERVE_STACK_BYTES (64 * 1024)
@@ -106,6 +108,14 @@ void cut_free(struct cut *cut)
 	free(cut);
 }
 
+bool cut_is_resumed(const struct cut *cut)
+{
+	for (size_t i = 0; i < cut->nr_disks; i++)
+		if (cut->disks[i].suspended)
+			return false;
+	return true;
+}
+
 uint64_t cut_suspend_us(const struct cut *cut)
 {
 	return cut->suspend_us;
@@ -145,11 +155,13 @@ static int suspend_all(struct cut *cut, struct err *err)
 {
 	for (size_t i = 0; i < cut->nr_disks; i++) {
 		struct cut_disk *disk = &cut->disks[i];
-		int r = task_run(disk->suspend, "suspend", disk->name, err);
+		int r;
 
+		/* Before: a suspend that fails may have been done. */
+		disk->suspended = true;
+		r = task_run(disk->suspend, "suspend", disk->name, err);
 		if (r < 0)
 			return r;
-		disk->suspended = true;
 	}
 	return 0;
 }
@@ -196,6 +208,20 @@ static int check_all(struct cut *cut, struct err *err)
 	return 0;
 }
 
+static int resume(struct cut_disk *disk, struct err *err)
+{
+	const struct timespec pause = {.tv_nsec = RESUME_PAUSE_MS * 1000000L};
+	int r, tries = 0;
+
+	while ((r = task_run(disk->resume, "resume", disk->name, err)) < 0 &&
+	       ++tries < RESUME_TRIES) {
+		err_clear(err);
+		nanosleep(&pause, NULL);
+	}
+	disk->suspended = r < 0;
+	return r;
+}
+
 /* Tries all of them, whatever happens. */
 static int resume_all(struct cut *cut, struct err *err)
 {
@@ -207,9 +233,8 @@ static int resume_all(struct cut *cut, struct err *err)
 
 		if (!disk->suspended)
 			continue;
-		if (task_run(disk->resume, "resume", disk->name, &failure) < 0)
+		if (resume(disk, &failure) < 0)
 			result = fail(err, failure.code, "%s", failure.text);
-		disk->suspended = false;
 	}
 	return result;
 }

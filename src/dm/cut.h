@@ -15,6 +15,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -34,6 +35,9 @@ int cut_prepare(const char *const names[], size_t nr_names, const char *epoch,
  * -ESTALE: somebody resumed a disk in between; just try again.
  */
 int cut_run(struct cut *cut, struct err *err);
+
+/* False if one could not be resumed, or is not known to be. */
+bool cut_is_resumed(const struct cut *cut);
 
 /* How long the disks stood, from the first suspend to the last resume. */
 uint64_t cut_suspend_us(const struct cut *cut);

@@ -33,6 +33,8 @@ static const char *full_reason(const struct backup *backup, size_t i)
 	if (disk->tracker.state == TRACKER_UNTRACKED)
 		return "changes are not tracked: the module dm-dsync was "
 		       "missing when the domain was started";
+	if (!session_is_tracked(backup->session))
+		return "another disk is not tracked, so no cut can be taken";
 	if (!target_is_paired(backup->target, pending))
 		return pending->newest[0] || pending->reason != PENDING_NEW
 			       ? "the target is not where our last run left it"
@@ -72,6 +74,16 @@ static int check_mirror(struct backup *backup, size_t i, struct err *err)
 	return r;
 }
 
+/* A commit whose acknowledgement was lost is acknowledged now, before this
+ * run's attempt takes its place. */
+static void accept_newest(const struct backup *backup, struct pending *pending)
+{
+	if (!backup->target->is_mirror &&
+	    target_is_paired(backup->target, pending))
+		snprintf(pending->newest, POINT_SIZE, "%s",
+			 target_newest(backup->target, pending->disk));
+}
+
 static int plan_disk(struct backup *backup, size_t i, struct err *err)
 {
 	const struct session_disk *disk = &backup->session->disks[i];
@@ -93,7 +105,7 @@ static int plan_disk(struct backup *backup, size_t i, struct err *err)
 		report->full = true;
 		snprintf(report->reason, sizeof(report->reason), "%s", reason);
 		if (!is_first(backup, i) ||
-		    disk->tracker.state == TRACKER_UNTRACKED) {
+		    !session_is_tracked(backup->session)) {
 			backup->report->resynced = true;
 			ui_warn(backup->ui, "%s: %s: %s: sending all of it",
 				backup->session->domain->name, where.disk,
@@ -102,6 +114,7 @@ static int plan_disk(struct backup *backup, size_t i, struct err *err)
 		pending_distrust(backup->pending[i], PENDING_GAP);
 	}
 	pending_at_epoch(backup->pending[i], disk->tracker.epoch);
+	accept_newest(backup, backup->pending[i]);
 	if (pending_begin(backup->pending[i], backup->target->location,
 			  backup->target->point) < 0)
 		return fail(err, -ENOMEM, "out of memory");

@@ -93,6 +93,10 @@ static int take_cut(struct backup *backup, struct err *err)
 
 	if (r == 0)
 		r = session_refresh(backup->session, err);
+	/* A stopped domain may have been started since. */
+	if (r == 0)
+		r = vm_dom_state(backup->session->dom, &backup->session->state,
+				 err);
 	if (r < 0)
 		return r;
 	backup->cut_time = time(NULL);
@@ -171,6 +175,11 @@ static int ship(struct backup *backup, size_t i, struct ship_source *source,
 	report->blocks = counts.done_blocks;
 	report->sent_bytes = counts.sent_bytes;
 	report->zero_bytes = counts.zero_bytes;
+	if (r == 0 && !counts.flushed)
+		r = fail(err, -EOPNOTSUPP,
+			 "%s: the server cannot flush, so nothing there is "
+			 "known to be durable; enable flush on it",
+			 backup->target->location);
 	if (r == 0 && backup->target->is_mirror)
 		r = keep_tail(backup->pending[i], &shipping.recorder.tail, err);
 	tail_free(&shipping.recorder.tail);
@@ -218,6 +227,30 @@ static int settle_disk(struct backup *backup, size_t i, struct err *err)
 	return r;
 }
 
+/*
+ * The disks of a stopped domain stand still; but they were read while it may
+ * have been started.
+ */
+static int look_again(struct backup *backup, struct manifest *manifest,
+		      struct err *err)
+{
+	struct vm_dom_state *state = &backup->session->state;
+	bool was_active = state->active;
+	int r = vm_dom_state(backup->session->dom, state, err);
+
+	if (r < 0)
+		return r;
+	if (was_active)
+		state->active = true;
+	else if (state->active)
+		ui_warn(backup->ui,
+			"%s: was started while its disks were read: the point "
+			"is not at one instant",
+			backup->session->domain->name);
+	manifest->consistency = backup_consistency(backup);
+	return 0;
+}
+
 static int ship_and_commit(struct backup *backup, struct err *err)
 {
 	_cleanup_manifest_ struct manifest *manifest = manifest_new();
@@ -233,6 +266,8 @@ static int ship_and_commit(struct backup *backup, struct err *err)
 			r = backup_describe_disk(backup, manifest, i, backing,
 						 err);
 	}
+	if (r == 0)
+		r = look_again(backup, manifest, err);
 	if (r == 0)
 		r = target_commit(backup->target, manifest, err);
 	if (r < 0) {
@@ -270,6 +305,7 @@ static int run(struct backup *backup, struct err *err)
 		r = backup_plan(backup, err);
 	if (r == 0)
 		r = start_watchdog(backup, err);
+	backup->cut_time = time(NULL);
 	if (r == 0 && session_is_tracked(backup->session))
 		r = take_cut(backup, err);
 	if (r == 0 && *backup->cancelled)

@@ -30,6 +30,8 @@
 #define THAW_GIVE_UP_MS (3600 * UINT64_C(1000))
 #define RESUME_TRIES 100
 
+static const struct timespec pause_100ms = {.tv_nsec = 100 * 1000 * 1000};
+
 struct guard {
 	int tool_pidfd;
 	uint64_t freeze_ms, suspend_ms; /* how long each may take */
@@ -38,6 +40,7 @@ struct guard {
 	struct stack_disk *disks;
 	size_t nr_disks;
 	uint64_t thaw_by_ms, resume_by_ms; /* NO_DEADLINE: nothing to undo */
+	bool tool_waits; /* it said END, and waits for us to end */
 };
 
 /*
@@ -60,25 +63,50 @@ static void leave_cgroup(void)
 	}
 }
 
-/* A device in the middle of its suspend is resumed as soon as that is over. */
+static void stop_tool(const struct guard *guard)
+{
+	if (guard->tool_pidfd >= 0)
+		syscall(SYS_pidfd_send_signal, guard->tool_pidfd, SIGKILL, NULL,
+			0);
+}
+
+static bool tool_is_gone(const struct guard *guard)
+{
+	struct pollfd poller = {.fd = guard->tool_pidfd, .events = POLLIN};
+
+	return guard->tool_pidfd < 0 || poll(&poller, 1, 0) == 1;
+}
+
+static void resume(const char *name)
+{
+	struct err err = {0};
+	int tries = 0;
+
+	while (device_resume(name, &err) < 0 && err.code != -ENXIO &&
+	       ++tries < RESUME_TRIES) {
+		err_clear(&err);
+		nanosleep(&pause_100ms, NULL);
+	}
+	if (err.code)
+		syslog(LOG_CRIT, "%s: cannot be resumed: %s", name, err.text);
+}
+
+/*
+ * The kernel ignores a resume as long as the suspend is not over, and a
+ * suspend may still succeed in a tool that was killed meanwhile: so until the
+ * tool is gone, and once more.
+ */
 static void resume_all(const struct guard *guard)
 {
-	const struct timespec pause = {.tv_nsec = 100 * 1000 * 1000};
+	bool gone;
 
-	for (size_t i = 0; i < guard->nr_disks; i++) {
-		const char *name = guard->disks[i].name;
-		struct err err = {0};
-		int tries = 0;
-
-		while (device_resume(name, &err) < 0 && err.code != -ENXIO &&
-		       ++tries < RESUME_TRIES) {
-			err_clear(&err);
-			nanosleep(&pause, NULL);
-		}
-		if (err.code)
-			syslog(LOG_CRIT, "%s: cannot be resumed: %s", name,
-			       err.text);
-	}
+	do {
+		gone = guard->tool_waits || tool_is_gone(guard);
+		for (size_t i = 0; i < guard->nr_disks; i++)
+			resume(guard->disks[i].name);
+		if (!gone)
+			nanosleep(&pause_100ms, NULL);
+	} while (!gone);
 }
 
 /* 0: thawed, or the domain is gone. */
@@ -136,9 +164,6 @@ static void undo(const struct guard *guard)
 {
 	syslog(LOG_NOTICE, "domain %s: the tool is gone or late, cleaning up",
 	       guard->domain_uuid);
-	if (guard->tool_pidfd >= 0)
-		syscall(SYS_pidfd_send_signal, guard->tool_pidfd, SIGKILL, NULL,
-			0);
 	if (guard->resume_by_ms != NO_DEADLINE)
 		resume_all(guard);
 	if (guard->thaw_by_ms != NO_DEADLINE)
@@ -166,7 +191,9 @@ static bool take_step(struct guard *guard, enum watchdog_step step)
 		guard->thaw_by_ms = NO_DEADLINE;
 		return false;
 	case WATCHDOG_END:
-		return true;
+		guard->tool_waits = true;
+		return guard->thaw_by_ms == NO_DEADLINE &&
+		       guard->resume_by_ms == NO_DEADLINE;
 	}
 	return false;
 }
@@ -193,6 +220,8 @@ static void watch(struct guard *guard)
 
 		if (r < 0 && errno == EINTR)
 			continue;
+		if (r == 0)
+			stop_tool(guard);
 		if (r <= 0 || read(STDIN_FILENO, &step, 1) != 1)
 			break;
 		if (take_step(guard, step))

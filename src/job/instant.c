@@ -16,12 +16,16 @@
 #include "vm/freeze.h"
 
 #define THAW_S 15
+#define THAW_ALONE_S 600
 #define MARGIN_MS 10000
+/* Another user of the agent: libvirt waits so long for the job and the answer
+ * to its ping, before our own timeout begins. Once to freeze, once to thaw. */
+#define LIBVIRT_WAIT_MS (2 * (30 + 5) * 1000)
 
 unsigned int instant_deadline_ms(const struct instant_request *request)
 {
 	return (request->freeze_timeout_s + THAW_S) * 1000 +
-	       INSTANT_SUSPEND_DEADLINE_MS + MARGIN_MS;
+	       INSTANT_SUSPEND_DEADLINE_MS + LIBVIRT_WAIT_MS + MARGIN_MS;
 }
 
 static int freeze(struct session *session,
@@ -35,22 +39,32 @@ static int freeze(struct session *session,
 			 err);
 }
 
-/* A thaw that we cannot get through is the watchdog's to go on with. */
-static void thaw(struct session *session, const struct vm_freeze *freeze,
+/*
+ * A thaw that we cannot get through is the watchdog's to go on with. Somebody
+ * may have thawed the guest before us: then there is nothing to thaw any more,
+ * and the cut was not quiet.
+ */
+static void thaw(struct session *session, struct vm_freeze *freeze,
 		 struct watchdog *watchdog, struct ui *ui)
 {
 	struct err err = {0};
+	int thawed = freeze->nr_filesystems;
 
-	if (!vm_freeze_needs_thaw(freeze) ||
-	    vm_thaw(session->dom, THAW_S, &err) == 0) {
+	if (vm_freeze_needs_thaw(freeze))
+		thawed = vm_thaw(session->dom, THAW_S, &err);
+	if (thawed == 0 && freeze->nr_filesystems) {
+		freeze->result = VM_FREEZE_NONE;
+		snprintf(freeze->reason, sizeof(freeze->reason),
+			 "somebody else thawed it before the cut was over");
+	}
+	if (thawed >= 0) {
 		watchdog_step(watchdog, WATCHDOG_THAWED);
 		return;
 	}
-	watchdog_step(watchdog, WATCHDOG_HAND_OVER);
-	ui_warn(ui,
-		"%s: the guest is not thawed yet (%s); a watchdog keeps "
-		"trying",
+	ui_warn(ui, "%s: the guest is not thawed yet (%s); this goes on trying",
 		session->domain->name, err.text);
+	if (watchdog_step(watchdog, WATCHDOG_HAND_OVER) < 0)
+		(void)vm_thaw(session->dom, THAW_ALONE_S, NULL);
 }
 
 static int cut_all(struct session *session, struct cut *cut,
@@ -61,7 +75,8 @@ static int cut_all(struct session *session, struct cut *cut,
 	if (watchdog_step(watchdog, WATCHDOG_SUSPEND) < 0)
 		return fail(err, -EPIPE, "the watchdog is gone");
 	r = cut_run(cut, err);
-	watchdog_step(watchdog, WATCHDOG_RESUMED);
+	if (cut_is_resumed(cut))
+		watchdog_step(watchdog, WATCHDOG_RESUMED);
 	if (r != -ESTALE)
 		return r;
 	/* Somebody resumed a disk in between; not a matter of the target. */

@@ -260,11 +260,16 @@ int target_commit(struct target *target, struct manifest *manifest,
 	return manifest_commit(target->domain, manifest, err);
 }
 
+/*
+ * What is committed is asked of the disk, not of what was read at the start:
+ * a commit may have failed after its rename.
+ */
 void target_abandon(struct target *target)
 {
+	_cleanup_catalog_ struct catalog *now = NULL;
 	unsigned int removed;
 
-	if (!target->is_mirror)
-		(void)image_discard_leftovers(target->domain, target->catalog,
-					      &removed, NULL);
+	if (!target->is_mirror && catalog_load(target->domain, &now, NULL) == 0)
+		(void)image_discard_leftovers(target->domain, now, &removed,
+					      NULL);
 }

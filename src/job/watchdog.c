@@ -148,9 +148,3 @@ void watchdog_end(struct watchdog *watchdog)
 	if (!watchdog->handed_over)
 		waitpid(watchdog->pid, NULL, 0);
 }
-
-void watchdog_let_go(struct watchdog *watchdog)
-{
-	if (watchdog->fd >= 0)
-		close(TAKE_FD(watchdog->fd));
-}

@@ -76,10 +76,6 @@ int watchdog_step(struct watchdog *watchdog, enum watchdog_step step);
  */
 void watchdog_end(struct watchdog *watchdog);
 
-/* Lets go without the end: it undoes what was begun. For the way out. */
-void watchdog_let_go(struct watchdog *watchdog);
-#define _cleanup_watchdog_ __attribute__((cleanup(watchdog_let_go)))
-
 /*
  * The watchdog's own main function, run by the hidden command of this name.
  * @argv is what watchdog_start() made. Returns when there is nothing left to

@@ -156,8 +156,10 @@ static int thaw_until(struct vm_dom *dom, long deadline_ms, struct err *err)
 
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	do {
-		if (virDomainFSThaw(dom->domain, NULL, 0, 0) >= 0)
-			return 0;
+		int count = virDomainFSThaw(dom->domain, NULL, 0, 0);
+
+		if (count >= 0)
+			return count;
 		err_clear(&why);
 		vm_fail(&why, -ETIMEDOUT, "thaw");
 		if (has_ended(dom))

@@ -46,7 +46,8 @@ int vm_freeze(struct vm_dom *dom, unsigned int timeout_s,
 	      struct vm_freeze *ret_freeze, struct err *err);
 
 /*
- * Thaws, again and again, until the agent says that it is done or the domain
- * has ended (both 0), or @deadline_s seconds have passed (-ETIMEDOUT).
+ * Thaws, again and again, until the agent says that it is done (returns the
+ * number of filesystems that it had to thaw) or the domain has ended (0), or
+ * @deadline_s seconds have passed (-ETIMEDOUT).
  */
 int vm_thaw(struct vm_dom *dom, unsigned int deadline_s, struct err *err);
