@@ -82,3 +82,23 @@ backup web1 "$mirror" --no-freeze
 expect_equal "$status" 4
 keep web1 now
 cmp host/other now/vda
+stop_servers
+
+# A server that cannot flush confirms nothing, so nothing is settled.
+zeroes() { # DISK: reads as zeroes, forgets what is written
+	# shellcheck disable=SC2016 # the plugin's variables
+	nbdkit -U "$PWD/$1.sock" -P "$PWD/$1.pid" eval get_size='echo 64M' \
+		pread='head -c $3 /dev/zero' can_write='exit 0' \
+		pwrite='cat >/dev/null' can_flush='exit 3' can_zero='exit 0' \
+		zero='exit 0'
+}
+requires nbdkit
+mkdir none
+mirror="nbd+unix:///?socket=$PWD/none/{disk}.sock"
+(cd none && zeroes vda && zeroes vdb)
+cleanup_fn eval '(cd none && stop_servers)'
+for try in 1 2; do
+	backup web1 "$mirror" --no-freeze
+	expect_equal "$status" 8 "try $try"
+	grep -q flush report.err
+done
