@@ -63,6 +63,30 @@ backup web1 "$mirror" --no-freeze
 expect_equal "$status" 0
 expect_mirror
 
+# Gone in the middle: the first write kills it.
+dying() { # DISK
+	# shellcheck disable=SC2016 # the plugin's variables
+	nbdkit -U "$PWD/$1.sock" -P "$PWD/$1.pid" eval get_size='echo 64M' \
+		pread="dd if=$PWD/host/mirror-$1 skip=\$4 count=\$3 status=none \
+			iflag=skip_bytes,count_bytes" \
+		can_write='exit 0' can_flush='exit 0' flush='exit 0' \
+		pwrite='kill -KILL $PPID'
+}
+requires nbdkit
+stop_servers
+dying vda
+dying vdb
+scribble web1
+backup web1 "$mirror" --no-freeze
+expect_equal "$status" 1
+expect_clean web1
+stop_servers
+serve vda host/mirror-vda
+serve vdb host/mirror-vdb
+backup web1 "$mirror" --no-freeze
+expect_equal "$status" 0
+expect_mirror
+
 # Another size.
 stop_servers
 truncate -s 32M host/small
@@ -92,7 +116,6 @@ zeroes() { # DISK: reads as zeroes, forgets what is written
 		pwrite='cat >/dev/null' can_flush='exit 3' can_zero='exit 0' \
 		zero='exit 0'
 }
-requires nbdkit
 mkdir none
 mirror="nbd+unix:///?socket=$PWD/none/{disk}.sock"
 (cd none && zeroes vda && zeroes vdb)
