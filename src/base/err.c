@@ -6,6 +6,7 @@
 #include "base/err.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -18,35 +19,41 @@ static void flatten(char *text)
 		text[n - 1] = '\0';
 }
 
+/* False if there is nowhere to record it, or an earlier failure there. */
+static bool record(struct err *err, int code, const char *format, va_list ap)
+{
+	if (!err || err->code)
+		return false;
+	err->code = code;
+	vsnprintf(err->text, sizeof(err->text), format, ap);
+	flatten(err->text);
+	return true;
+}
+
 int fail(struct err *err, int code, const char *format, ...)
 {
 	va_list ap;
 
-	if (!err || err->code)
-		return code;
-	err->code = code;
 	va_start(ap, format);
-	vsnprintf(err->text, sizeof(err->text), format, ap);
+	record(err, code, format, ap);
 	va_end(ap);
-	flatten(err->text);
 	return code;
 }
 
 int fail_errno(struct err *err, int code, const char *format, ...)
 {
-	size_t used;
 	va_list ap;
+	bool recorded;
+	size_t used;
 
-	if (!err || err->code)
-		return code;
-	err->code = code;
 	va_start(ap, format);
-	vsnprintf(err->text, sizeof(err->text), format, ap);
+	recorded = record(err, code, format, ap);
 	va_end(ap);
+	if (!recorded)
+		return code;
 	used = strlen(err->text);
 	snprintf(err->text + used, sizeof(err->text) - used, ": %s",
 		 strerror(-code));
-	flatten(err->text);
 	return code;
 }
 

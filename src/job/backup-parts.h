@@ -40,7 +40,8 @@ int backup_plan(struct backup *backup, struct err *err);
 /* How quiet the domain was at the cut. */
 enum consistency backup_consistency(const struct backup *backup);
 
-/* Fills in what the manifest says of the domain, as it is now. */
+/* Fills in what the manifest says of the domain, as it is now, but for its
+ * consistency, which is known when its disks were read. */
 int backup_describe_domain(struct backup *backup, struct manifest *manifest,
 			   struct err *err);
 

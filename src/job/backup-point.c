@@ -81,7 +81,6 @@ int backup_describe_domain(struct backup *backup, struct manifest *manifest,
 	int r;
 
 	manifest->created = backup->cut_time;
-	manifest->consistency = backup_consistency(backup);
 	manifest->freeze_ms = backup->instant.freeze_ms;
 	manifest->suspend_ms = backup->instant.suspend_ms;
 	manifest->domain_name = strdup(backup->session->domain->name);
