@@ -186,16 +186,6 @@ int device_remove(const char *name, struct err *err)
 	return fail_errno(err, r, "remove %s", name);
 }
 
-int device_suspend(const char *name, struct err *err)
-{
-	_cleanup_task_ struct dm_task *task =
-		task_new(DM_DEVICE_SUSPEND, name, err);
-
-	if (!task || !dm_task_skip_lockfs(task))
-		return fail(err, -ENOMEM, "suspend %s: out of memory", name);
-	return task_run(task, "suspend", name, err);
-}
-
 int device_resume(const char *name, struct err *err)
 {
 	_cleanup_task_ struct dm_task *task =

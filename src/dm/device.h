@@ -57,8 +57,6 @@ int device_load(const char *name, const struct device_line *table,
 /* -EBUSY if it is open, after a second of retries (udev looks at devices). */
 int device_remove(const char *name, struct err *err);
 
-/* Suspends without freezing a filesystem on it, with I/O drained. */
-int device_suspend(const char *name, struct err *err);
 /* Also for one that is not suspended: no failure. */
 int device_resume(const char *name, struct err *err);
 int device_message(const char *name, const char *message, struct err *err);

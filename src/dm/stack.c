@@ -214,20 +214,6 @@ int stack_build_all(const struct stack_disk *disks, size_t nr_disks,
 	return r;
 }
 
-int stack_remove_all(const struct stack_disk *disks, size_t nr_disks,
-		     struct err *err)
-{
-	int result = 0;
-
-	for (size_t i = 0; i < nr_disks; i++) {
-		int r = stack_remove(&disks[i], err);
-
-		if (r < 0 && result == 0)
-			result = r;
-	}
-	return result;
-}
-
 /* Removes device @name if its uuid says that it is @domain_uuid's. */
 static int remove_if_of(const char *name, const char *domain_uuid,
 			struct err *err)

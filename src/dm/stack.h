@@ -51,9 +51,6 @@ int stack_remove(const struct stack_disk *disk, struct err *err);
 /* All of them or none: those built by this call are removed on failure. */
 int stack_build_all(const struct stack_disk *disks, size_t nr_disks,
 		    enum stack_state ret_states[], struct err *err);
-/* Tries all of them; returns the first failure. */
-int stack_remove_all(const struct stack_disk *disks, size_t nr_disks,
-		     struct err *err);
 /*
  * Takes down every device of that domain, known by its uuid, so also one whose
  * disk has left the domain's XML meanwhile. Tries all of them; returns the

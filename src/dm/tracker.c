@@ -198,11 +198,6 @@ static int epoch_message(const char *name, const char *verb, const char *epoch,
 	}
 }
 
-int tracker_epoch_begin(const char *name, const char *epoch, struct err *err)
-{
-	return epoch_message(name, "epoch_begin", epoch, err);
-}
-
 int tracker_epoch_end(const char *name, const char *epoch, struct err *err)
 {
 	return epoch_message(name, "epoch_end", epoch, err);
@@ -216,16 +211,6 @@ int tracker_epoch_abort(const char *name, const char *epoch, struct err *err)
 int tracker_flush(const char *name, struct err *err)
 {
 	return device_message(name, "flush", err);
-}
-
-int tracker_release(const char *name, uint64_t first, uint64_t count,
-		    struct err *err)
-{
-	char message[64];
-
-	snprintf(message, sizeof(message), "release %" PRIu64 " %" PRIu64,
-		 first, count);
-	return device_message(name, message, err);
 }
 
 static int open_proc(const char *name, const char *file, int flags,
@@ -261,19 +246,5 @@ int tracker_read_map(const char *name, enum tracker_map which,
 		return fail_errno(err, r, "/proc/dsync/%s/%s", name, file);
 	bitmap_mask_tail(map);
 	*ret_map = TAKE_PTR(map);
-	return 0;
-}
-
-int tracker_seed(const char *name, const struct bitmap *map, struct err *err)
-{
-	_cleanup_close_ int fd =
-		open_proc(name, "seed", O_WRONLY | O_TRUNC, err);
-	int r;
-
-	if (fd < 0)
-		return fd;
-	r = io_write_full(fd, map->bits, bitmap_file_bytes(map->nr_blocks));
-	if (r < 0)
-		return fail_errno(err, r, "/proc/dsync/%s/seed", name);
 	return 0;
 }

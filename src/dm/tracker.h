@@ -56,22 +56,14 @@ int tracker_status_parse(const char *params, struct tracker_status *ret_status,
 int tracker_status(const char *name, struct tracker_status *ret_status,
 		   struct err *err);
 
-/* Begins an epoch; the device must be suspended. See dm/cut.h for several. */
-int tracker_epoch_begin(const char *name, const char *epoch, struct err *err);
 /* Forgets the frozen set: it has arrived. Repeating succeeds. */
 int tracker_epoch_end(const char *name, const char *epoch, struct err *err);
 /* Takes the frozen set back into dirty. Repeating succeeds. */
 int tracker_epoch_abort(const char *name, const char *epoch, struct err *err);
 /* Writes the bitmap out. -EAGAIN: gave way to a suspend. */
 int tracker_flush(const char *name, struct err *err);
-/* Held blocks that need no protection any more. */
-int tracker_release(const char *name, uint64_t first, uint64_t count,
-		    struct err *err);
-
 enum tracker_map { TRACKER_MAP_DIRTY, TRACKER_MAP_FROZEN };
 
 /* A copy of the set; the caller frees it. */
 int tracker_read_map(const char *name, enum tracker_map which,
 		     struct bitmap **ret_map, struct err *err);
-/* Further blocks to hold at the next epoch_begin; replaces earlier ones. */
-int tracker_seed(const char *name, const struct bitmap *map, struct err *err);
