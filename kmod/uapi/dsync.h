@@ -28,4 +28,7 @@
 /* The smallest block, in 512-byte sectors */
 #define DSYNC_MIN_BLOCK_SECTORS 8
 
+/* The most that active_regions may be */
+#define DSYNC_MAX_ACTIVE_REGIONS 65536
+
 #endif
