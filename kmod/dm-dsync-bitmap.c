@@ -440,6 +440,103 @@ void dsync_bitmap_read(const struct dsync_bitmap *bm, unsigned long page,
 		buf[i] = READ_ONCE(bits[i]);
 }
 
+/* Copies bytes of one page out, from @pos to before @end. */
+static void get_slot_bytes(unsigned long slot, unsigned int pos,
+			   unsigned int end, u8 *buf)
+{
+	const u8 *page = (const u8 *)slot_page(slot);
+
+	if (page) {
+		memcpy(buf, page + pos, end - pos);
+		return;
+	}
+	while (pos < end) {
+		unsigned int unit = pos / UNIT_BYTES;
+		unsigned int n = min_t(unsigned int, end,
+				       (unit + 1) * UNIT_BYTES) - pos;
+
+		memset(buf, slot & BIT(UNITS + unit) ? 0xff : 0, n);
+		buf += n;
+		pos += n;
+	}
+}
+
+/**
+ * dsync_bitmap_get_bytes() - copies any part of the set out
+ * @bm: the set
+ * @pos: the first byte of its bits
+ * @buf: becomes little-endian bits, zero beyond nr_bits
+ * @count: bytes
+ *
+ * Context: does not sleep. Safe against marks.
+ */
+void dsync_bitmap_get_bytes(const struct dsync_bitmap *bm, u64 pos, void *buf,
+			    unsigned int count)
+{
+	u64 end = min_t(u64, pos + count, dsync_bitmap_bytes(bm));
+	u8 *out = buf;
+
+	memset(buf, 0, count);
+	while (pos < end) {
+		unsigned long n = pos / DSYNC_PAGE_BYTES;
+		unsigned int from = pos % DSYNC_PAGE_BYTES;
+		unsigned int to = min_t(u64, end - (pos - from),
+					DSYNC_PAGE_BYTES);
+
+		get_slot_bytes(READ_ONCE(bm->slots[n]), from, to, out);
+		out += to - from;
+		pos += to - from;
+	}
+	/* A coarse slot reaches beyond the end. */
+	if (out > (u8 *)buf && end == dsync_bitmap_bytes(bm) &&
+	    bm->nr_bits % 8)
+		out[-1] &= (1U << bm->nr_bits % 8) - 1;
+}
+
+/**
+ * dsync_bitmap_mark_bytes() - puts blocks into the set, given as bits
+ * @bm: the set
+ * @pos: the byte of its bits where @bits begin
+ * @bits: little-endian, aligned to a long; what is beyond nr_bits is ignored
+ * @count: bytes
+ *
+ * Context: as dsync_bitmap_mark(), but cond_resched() is advised around it.
+ */
+void dsync_bitmap_mark_bytes(struct dsync_bitmap *bm, u64 pos,
+			     const void *bits, unsigned int count)
+{
+	u64 base = pos * 8;
+	unsigned long nr, from, to;
+
+	if (base >= bm->nr_bits)
+		return;
+	nr = min_t(u64, count * 8ULL, bm->nr_bits - base);
+	for (to = 0;;) {
+		from = find_next_bit_le(bits, nr, to);
+		if (from >= nr)
+			return;
+		to = find_next_zero_bit_le(bits, nr, from);
+		dsync_bitmap_mark(bm, base + from, to - from);
+	}
+}
+
+/**
+ * dsync_bitmap_any() - says whether a range may hold any block
+ * @bm: the set
+ * @first: the first block
+ * @count: how many, at least 1; a rough look: whole pages of the set
+ *
+ * Context: does not sleep. Safe against marks.
+ */
+bool dsync_bitmap_any(const struct dsync_bitmap *bm, u64 first, u64 count)
+{
+	unsigned long page = first >> DSYNC_PAGE_SHIFT;
+	u64 last = min_t(u64, first + count, bm->nr_bits) - 1;
+
+	return dsync_bitmap_next_page(bm, page) <=
+	       (unsigned long)(last >> DSYNC_PAGE_SHIFT);
+}
+
 /**
  * dsync_bitmap_write() - replaces one page of bits
  * @bm: the set; quiescent

@@ -23,10 +23,10 @@
  * A program that repeats a message, as its first answer got lost, gets the
  * same answer again; a message about any other epoch is ESTALE.
  *
- * Lock order: md->suspend_lock (dm) -> registry lock -> epochs lock.
- * A resume takes both of ours. So whoever holds one must not wait for I/O to
- * a suspended device: no copy from or to user space, and no memory other than
- * GFP_NOIO. map() takes no lock at all.
+ * Lock order: see dm-dsync-meta.c. A resume takes the registry lock and that of
+ * the epochs. So whoever holds one must not wait for I/O to a suspended device:
+ * no copy from or to user space, and no memory other than GFP_NOIO. I/O to
+ * META_DEV ends, or is given up in time. map() takes no lock at all.
  */
 #include <linux/errno.h>
 #include <linux/sched.h>
@@ -35,6 +35,7 @@
 
 #include "dm-dsync-bitmap.h"
 #include "dm-dsync-epoch.h"
+#include "dm-dsync-meta.h"
 
 /* Pages to count under the lock in one go: 8 GiB of disk, some 100 us. */
 #define COUNT_PAGES 64
@@ -94,6 +95,9 @@ static void grow_sets(struct dsync_sets *into, struct dsync_sets *from)
 	struct dsync_bitmap *dirty = into->map[DSYNC_DIRTY];
 	int i;
 
+	into->ids = from->ids;
+	into->gap = from->gap;
+	into->suspect = from->suspect;
 	for (i = 0; i < DSYNC_NR_SETS; i++)
 		dsync_bitmap_move(into->map[i], from->map[i]);
 	dsync_bitmap_mark(dirty, first, dirty->nr_bits - first);
@@ -123,38 +127,32 @@ void dsync_epochs_exit(struct dsync_epochs *ep)
 	mutex_destroy(&ep->lock);
 }
 
-/* Forgets all epochs, as their sets are gone. */
-static void start_anew(struct dsync_epochs *ep, enum dsync_state state)
-{
-	ep->state = state;
-	ep->begun = false;
-	ep->epoch = uuid_null;
-	ep->previous = uuid_null;
-	ep->open = uuid_null;
-	ep->ended = uuid_null;
-	ep->aborted = uuid_null;
-}
-
 /**
  * dsync_epochs_refuse() - says why a new table cannot take over
  * @ep: the epochs of the live table
  * @geo: how the new table cuts the device
+ * @same_meta: it has the same META_DEV
  *
  * Return: a text for ti->error, or NULL if the table is fine.
  *
  * Context: takes the epochs lock.
  */
 char *dsync_epochs_refuse(struct dsync_epochs *ep,
-			  const struct dsync_geometry *geo)
+			  const struct dsync_geometry *geo, bool same_meta)
 {
+	const struct dsync_sets *sets;
 	char *why = NULL;
 
 	mutex_lock(&ep->lock);
-	if (ep->sets->geo.block_shift != geo->block_shift)
+	sets = ep->sets;
+	if (sets->geo.block_shift != geo->block_shift)
 		why = "BLOCK_SECTORS differs from the live table's; remove the device first";
-	else if (ep->sets->geo.sectors != geo->sectors &&
-		 !uuid_is_null(&ep->open))
+	else if (uuid_is_null(&sets->ids.open))
+		why = NULL;
+	else if (sets->geo.sectors != geo->sectors)
 		why = "Cannot resize during an epoch; end or abort it first";
+	else if (!same_meta)
+		why = "Cannot change META_DEV during an epoch; end or abort it first";
 	mutex_unlock(&ep->lock);
 	return why;
 }
@@ -162,35 +160,34 @@ char *dsync_epochs_refuse(struct dsync_epochs *ep,
 /**
  * dsync_epochs_adopt() - carries the epochs over to a new table
  * @ep: the epochs, suspended
- * @fresh: all dirty sets that fit the new table; now owned by @ep
+ * @fresh: sets that fit the new table, to begin with; now owned by @ep
+ * @meta: the metadata of the new table, or NULL
  * @known: no write was missed since the sets of @ep were last in use
  *
  * A grown device keeps all that is known, and its new blocks are dirty. A
- * device that shrank or has other blocks starts anew and is lost.
+ * device that shrank starts anew and is lost.
  *
  * Return: sets that nobody needs any more, for dsync_sets_destroy().
  *
  * Context: takes the epochs lock; needs no memory; cannot fail.
  */
 struct dsync_sets *dsync_epochs_adopt(struct dsync_epochs *ep,
-				      struct dsync_sets *fresh, bool known)
+				      struct dsync_sets *fresh,
+				      struct dsync_meta *meta, bool known)
 {
 	const struct dsync_geometry *old, *new = &fresh->geo;
 	struct dsync_sets *unused = fresh;
 
 	mutex_lock(&ep->lock);
+	ep->meta = meta;
 	old = known ? &ep->sets->geo : NULL;
-	if (known && old->sectors == new->sectors &&
-	    old->block_shift == new->block_shift)
+	if (known && old->sectors == new->sectors)
 		goto out_unlock;
 
-	if (!known)
-		start_anew(ep, DSYNC_CLEAN);
-	else if (old->sectors > new->sectors ||
-		 old->block_shift != new->block_shift)
-		start_anew(ep, DSYNC_LOST);
-	else
+	if (known && old->sectors < new->sectors)
 		grow_sets(fresh, ep->sets);
+	else if (known)
+		fresh->gap = DSYNC_LOST;
 	unused = ep->sets;
 	ep->sets = fresh;
 	ep->switches++;
@@ -230,46 +227,58 @@ void dsync_epochs_resumed(struct dsync_epochs *ep)
 /*-----------------------------------------------------------------*/
 
 /* Whether an id was used up, so that beginning it again makes no sense. */
-static bool is_stale(const struct dsync_epochs *ep, const uuid_t *id)
+static bool is_stale(const struct dsync_ids *ids, const uuid_t *id)
 {
-	return !uuid_is_null(&ep->open) || uuid_equal(id, &ep->epoch) ||
-	       uuid_equal(id, &ep->ended) || uuid_equal(id, &ep->aborted);
+	return !uuid_is_null(&ids->open) || uuid_equal(id, &ids->epoch) ||
+	       uuid_equal(id, &ids->ended) || uuid_equal(id, &ids->aborted);
 }
 
 static int cut(struct dsync_epochs *ep, const uuid_t *id)
 {
 	struct dsync_sets *sets = ep->sets;
+	struct dsync_ids next = sets->ids;
+	int r;
 
-	if (uuid_equal(id, &ep->open))
+	if (uuid_equal(id, &next.open))
 		return 0;
 	if (!ep->suspended)
 		return -EBUSY;
-	if (is_stale(ep, id))
+	if (is_stale(&next, id))
 		return -ESTALE;
 
+	next.previous = next.epoch;
+	next.epoch = *id;
+	next.open = *id;
+	r = ep->meta ? dsync_meta_begin(ep->meta, &next) : 0;
+	if (r)
+		return r;
+	sets->ids = next;
 	swap(sets->map[DSYNC_DIRTY], sets->map[DSYNC_FROZEN]);
 	swap(sets->map[DSYNC_SEED], sets->map[DSYNC_SEEDED]);
 	ep->switches++;
-	ep->begun = true;
-	ep->previous = ep->epoch;
-	ep->epoch = *id;
-	ep->open = *id;
 	return 0;
 }
 
 static int drop(struct dsync_epochs *ep, const uuid_t *id)
 {
 	struct dsync_sets *sets = ep->sets;
+	struct dsync_ids next = sets->ids;
+	int r;
 
-	if (!uuid_equal(id, &ep->open))
-		return uuid_equal(id, &ep->ended) ? 0 : -ESTALE;
+	if (!uuid_equal(id, &next.open))
+		return uuid_equal(id, &next.ended) ? 0 : -ESTALE;
 
+	next.ended = *id;
+	next.open = uuid_null;
+	r = ep->meta ? dsync_meta_end(ep->meta, &next) : 0;
+	if (r)
+		return r;
+	sets->ids = next;
+	sets->gap = DSYNC_CLEAN;
+	sets->suspect = 0;
 	dsync_bitmap_clear(sets->map[DSYNC_FROZEN]);
 	dsync_bitmap_clear(sets->map[DSYNC_SEEDED]);
 	ep->switches++;
-	ep->ended = *id;
-	ep->open = uuid_null;
-	ep->state = DSYNC_CLEAN;
 	return 0;
 }
 
@@ -277,16 +286,33 @@ static int undo(struct dsync_epochs *ep, const uuid_t *id)
 {
 	struct dsync_sets *sets = ep->sets;
 
-	if (!uuid_equal(id, &ep->open))
-		return uuid_equal(id, &ep->aborted) ? 0 : -ESTALE;
+	if (!uuid_equal(id, &sets->ids.open))
+		return uuid_equal(id, &sets->ids.aborted) ? 0 : -ESTALE;
 
+	if (ep->meta)
+		dsync_meta_abort(ep->meta, sets->map[DSYNC_FROZEN]);
 	dsync_bitmap_merge(sets->map[DSYNC_DIRTY], sets->map[DSYNC_FROZEN]);
 	dsync_bitmap_clear(sets->map[DSYNC_SEEDED]);
+	sets->ids.aborted = *id;
+	sets->ids.open = uuid_null;
+	sets->ids.epoch = sets->ids.previous;
 	ep->switches++;
-	ep->aborted = *id;
-	ep->open = uuid_null;
-	ep->epoch = ep->previous;
 	return 0;
+}
+
+/* The last epoch may still be owed to META_DEV. */
+static int cut_when_settled(struct dsync_epochs *ep, const uuid_t *id)
+{
+	int r;
+
+	while (ep->suspended && ep->meta && dsync_meta_is_owed(ep->meta)) {
+		mutex_unlock(&ep->lock);
+		r = dsync_meta_settle(ep->meta);
+		mutex_lock(&ep->lock);
+		if (r)
+			return r;
+	}
+	return cut(ep, id);
 }
 
 /**
@@ -295,16 +321,17 @@ static int undo(struct dsync_epochs *ep, const uuid_t *id)
  * @id: names the new epoch; not nil
  *
  * Return: 0, also if that epoch is open already; -EBUSY if the device is not
- * suspended; -ESTALE if another epoch is open or @id was used before.
+ * suspended; -ESTALE if another epoch is open or @id was used before; or what
+ * went wrong with META_DEV, such as -ETIMEDOUT: then nothing has changed.
  *
- * Context: takes the epochs lock; needs no memory.
+ * Context: takes the epochs lock; needs no memory; may wait for META_DEV.
  */
 int dsync_epoch_begin(struct dsync_epochs *ep, const uuid_t *id)
 {
 	int r;
 
 	mutex_lock(&ep->lock);
-	r = cut(ep, id);
+	r = cut_when_settled(ep, id);
 	mutex_unlock(&ep->lock);
 	return r;
 }
@@ -314,7 +341,8 @@ int dsync_epoch_begin(struct dsync_epochs *ep, const uuid_t *id)
  * @ep: the epochs
  * @id: the open epoch
  *
- * Return: 0, also if @id was the last epoch to end; else -ESTALE.
+ * Return: 0, also if @id was the last epoch to end; else -ESTALE, or what went
+ * wrong with META_DEV: then nothing has changed.
  *
  * Context: takes the epochs lock, may sleep. I/O may be under way.
  */
@@ -347,11 +375,19 @@ int dsync_epoch_abort(struct dsync_epochs *ep, const uuid_t *id)
 	return r;
 }
 
+/* Whether there was any epoch, ever */
+static bool has_begun(const struct dsync_ids *ids)
+{
+	return !uuid_is_null(&ids->open) || !uuid_is_null(&ids->ended) ||
+	       !uuid_is_null(&ids->aborted);
+}
+
 /**
  * dsync_epochs_clear() - empties the dirty set, as the paper does
  * @ep: the epochs
  *
- * Return: 0, or -EBUSY if a write or an epoch could lose its blocks by it.
+ * Return: 0, or -EBUSY if a write, an epoch or META_DEV could lose blocks by
+ * it.
  *
  * Context: takes the epochs lock, may sleep.
  */
@@ -360,7 +396,7 @@ int dsync_epochs_clear(struct dsync_epochs *ep)
 	int r = -EBUSY;
 
 	mutex_lock(&ep->lock);
-	if (ep->suspended && !ep->begun) {
+	if (ep->suspended && !ep->meta && !has_begun(&ep->sets->ids)) {
 		dsync_bitmap_clear(ep->sets->map[DSYNC_DIRTY]);
 		r = 0;
 	}
@@ -370,11 +406,20 @@ int dsync_epochs_clear(struct dsync_epochs *ep)
 
 /*-----------------------------------------------------------------*/
 
+static enum dsync_state state_of(const struct dsync_epochs *ep)
+{
+	if (ep->sets->gap != DSYNC_LOST && ep->meta &&
+	    dsync_meta_is_unfit(ep->meta))
+		return DSYNC_DEGRADED;
+	return ep->sets->gap;
+}
+
 static void copy_ids(const struct dsync_epochs *ep, struct dsync_summary *sum)
 {
-	sum->state = ep->state;
-	sum->epoch = ep->epoch;
-	sum->open = ep->open;
+	sum->state = state_of(ep);
+	sum->epoch = ep->sets->ids.epoch;
+	sum->open = ep->sets->ids.open;
+	sum->suspect = ep->sets->suspect;
 	sum->suspends = ep->suspends;
 	sum->dirty = 0;
 	sum->frozen = 0;

@@ -3,11 +3,13 @@
 #ifndef DM_DSYNC_EPOCH_H
 #define DM_DSYNC_EPOCH_H
 
+#include <linux/bio.h>
 #include <linux/mutex.h>
 #include <linux/types.h>
 #include <linux/uuid.h>
 
 struct dsync_bitmap;
+struct dsync_meta;
 
 enum dsync_state {
 	DSYNC_CLEAN,
@@ -41,13 +43,50 @@ static inline u64 dsync_nr_blocks(const struct dsync_geometry *geo)
 	return ((u64)geo->sectors + last) >> geo->block_shift;
 }
 
+/* The first block that a bio touches, and how many it touches; not empty */
+static inline u64 dsync_bio_first(const struct dsync_geometry *geo,
+				  const struct bio *bio)
+{
+	return (u64)bio->bi_iter.bi_sector >> geo->block_shift;
+}
+
+static inline u64 dsync_bio_blocks(const struct dsync_geometry *geo,
+				   const struct bio *bio)
+{
+	u64 last = (u64)bio_end_sector(bio) - 1;
+
+	return (last >> geo->block_shift) - dsync_bio_first(geo, bio) + 1;
+}
+
 /**
- * struct dsync_sets - one bitmap of each kind, all of one size
- * @geo: how the device is cut that they are for
- * @map: the bitmaps
+ * struct dsync_ids - the epochs that are remembered; each may be nil
+ * @epoch: at which the dirty set began
+ * @previous: the one before that, for epoch_abort
+ * @open: the epoch whose frozen set is still owed
+ * @ended: the last one that ended
+ * @aborted: the last one that was aborted
+ */
+struct dsync_ids {
+	uuid_t epoch;
+	uuid_t previous;
+	uuid_t open;
+	uuid_t ended;
+	uuid_t aborted;
+};
+
+/**
+ * struct dsync_sets - what is known of a device
+ * @geo: how it is cut
+ * @ids: the epochs
+ * @gap: how far the dirty set can be trusted; never DSYNC_DEGRADED
+ * @suspect: blocks that are dirty only because of a crash, about
+ * @map: one bitmap of each kind
  */
 struct dsync_sets {
 	struct dsync_geometry geo;
+	struct dsync_ids ids;
+	enum dsync_state gap;
+	u64 suspect;
 	struct dsync_bitmap *map[DSYNC_NR_SETS];
 };
 
@@ -59,30 +98,18 @@ void dsync_sets_destroy(struct dsync_sets *sets);
  * @lock: protects all below; see dm-dsync-epoch.c for what may happen under it
  * @sets: read without the lock by map() only, as they are exchanged only
  *	while the device is suspended; NULL before the first resume
- * @switches: counts exchanges of the sets, for those who drop the lock
- * @state: how far the dirty set can be trusted
+ * @meta: what makes them durable, or NULL; read by map() likewise
+ * @switches: counts changes of the sets, for those who drop the lock
  * @suspended: no I/O can reach map(); this is ours, not dm's
  * @suspends: how often that came true
- * @begun: some epoch has begun, ever
- * @epoch: at which the dirty set began
- * @previous: the one before that, for epoch_abort
- * @open: the epoch whose frozen set is still owed, or nil
- * @ended: the last one that ended
- * @aborted: the last one that was aborted
  */
 struct dsync_epochs {
 	struct mutex lock;
 	struct dsync_sets *sets;
+	struct dsync_meta *meta;
 	unsigned int switches;
-	enum dsync_state state;
 	bool suspended;
-	bool begun;
 	u64 suspends;
-	uuid_t epoch;
-	uuid_t previous;
-	uuid_t open;
-	uuid_t ended;
-	uuid_t aborted;
 };
 
 /* What the status line tells of the epochs. */
@@ -93,6 +120,7 @@ struct dsync_summary {
 	u64 suspends;
 	u64 dirty;
 	u64 frozen;
+	u64 suspect;
 	u64 coarse_marks;
 };
 
@@ -100,9 +128,10 @@ void dsync_epochs_init(struct dsync_epochs *ep);
 void dsync_epochs_exit(struct dsync_epochs *ep);
 
 char *dsync_epochs_refuse(struct dsync_epochs *ep,
-			  const struct dsync_geometry *geo);
+			  const struct dsync_geometry *geo, bool same_meta);
 struct dsync_sets *dsync_epochs_adopt(struct dsync_epochs *ep,
-				      struct dsync_sets *fresh, bool known);
+				      struct dsync_sets *fresh,
+				      struct dsync_meta *meta, bool known);
 void dsync_epochs_suspended(struct dsync_epochs *ep);
 void dsync_epochs_resumed(struct dsync_epochs *ep);
 

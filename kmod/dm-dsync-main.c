@@ -8,6 +8,7 @@
 #include <linux/init.h>
 #include <linux/module.h>
 
+#include "dm-dsync-io.h"
 #include "dm-dsync-proc.h"
 #include "dm-dsync.h"
 
@@ -15,9 +16,12 @@ static int __init dsync_init(void)
 {
 	int r;
 
-	r = dsync_proc_init();
+	r = dsync_io_init();
 	if (r)
 		goto err;
+	r = dsync_proc_init();
+	if (r)
+		goto err_io_exit;
 	r = dsync_target_init();
 	if (r)
 		goto err_proc_exit;
@@ -25,6 +29,8 @@ static int __init dsync_init(void)
 
 err_proc_exit:
 	dsync_proc_exit();
+err_io_exit:
+	dsync_io_exit();
 err:
 	return r;
 }
@@ -33,6 +39,7 @@ static void __exit dsync_exit(void)
 {
 	dsync_target_exit();
 	dsync_proc_exit();
+	dsync_io_exit();
 }
 
 module_init(dsync_init);

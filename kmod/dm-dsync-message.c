@@ -2,13 +2,18 @@
 /*
  * Messages: what `dmsetup message NAME 0 ...` may ask for.
  *
- * None of them waits for a worker or for I/O to the tracked device, so all
- * work while the device is suspended; epoch_begin works only then.
+ * None of them waits for I/O to the tracked device, and our workers are not
+ * stopped by a suspend, so all work while the device is suspended (epoch_begin
+ * only then; flush leaves the work to the worker). META_DEV is not waited for
+ * longer than meta_timeout_ms: ETIMEDOUT.
+ *
+ * A message keeps its table alive, so no suspend gets through before it ends.
  */
 #include <linux/device-mapper.h>
 #include <linux/string.h>
 #include <linux/uuid.h>
 
+#include "dm-dsync-meta.h"
 #include "dm-dsync.h"
 #include "uapi/dsync.h"
 
@@ -54,7 +59,7 @@ static int handle_epoch_abort(struct dsync *ds, unsigned int argc, char **argv)
 /* A bitmap that lives in RAM has nothing to be written to. */
 static int handle_flush(struct dsync *ds, unsigned int argc, char **argv)
 {
-	return 0;
+	return ds->meta ? dsync_meta_flush(ds->meta) : 0;
 }
 
 static int handle_release(struct dsync *ds, unsigned int argc, char **argv)

@@ -18,15 +18,22 @@
  * The owner is the target of the live table. When a target takes over from
  * an owner, the device went straight from the one table to the other with no
  * I/O in between, and everything known stays known. Without an owner there
- * was a time without tracking, and all is dirty. The former owner is fenced
- * by not being the owner: it gets no more I/O, and its destructor only leaves.
+ * was a time without tracking: what is known then comes from META_DEV, and is
+ * nothing without one. The former owner is fenced by not being the owner: it
+ * gets no more I/O, and its destructor only leaves.
+ *
+ * The metadata go from owner to owner if both have the same META_DEV. If the
+ * owner leaves for good, it says on META_DEV that it did: "clean" if the whole
+ * device goes, so that nobody can have written since it was suspended; "lost"
+ * if something else has taken its place, as that may run already.
  *
  * Two programs that replace the table of one device at the same time (one by
  * some other target, one by ours) are not told apart while the first still
  * destroys our old table. dsync-vm holds a lock per domain for this.
  *
- * Lock order: md->suspend_lock (dm) -> registry lock -> epochs lock. A resume
- * takes the registry lock; see dm-dsync-epoch.c for what this forbids.
+ * Lock order: see dm-dsync-meta.c. Every resume takes the registry lock; see
+ * dm-dsync-epoch.c for what this forbids. Moreover nobody waits for a META_DEV
+ * under it: it would stop all other devices.
  */
 #include <linux/device-mapper.h>
 #include <linux/dm-ioctl.h>
@@ -35,6 +42,7 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
+#include "dm-dsync-meta.h"
 #include "dm-dsync-proc.h"
 #include "dm-dsync-registry.h"
 #include "dm-dsync.h"
@@ -90,17 +98,43 @@ static struct dsync_device *find_device(struct mapped_device *md)
 	return NULL;
 }
 
+/* Both may be without one. */
+static bool same_meta(const struct dsync *a, const struct dsync *b)
+{
+	if (!a->meta_dev || !b->meta_dev)
+		return a->meta_dev == b->meta_dev;
+	return a->meta_dev->bdev == b->meta_dev->bdev;
+}
+
+/* Whether a target of another mapped device has our META_DEV. */
+static bool meta_is_taken(struct dsync_device *dev, struct dsync *ds)
+{
+	struct dsync_device *other;
+	struct dsync *they;
+
+	list_for_each_entry(other, &registry, node)
+		list_for_each_entry(they, &other->instances, node)
+			if (other != dev && ds->meta_dev && same_meta(they, ds))
+				return true;
+	return false;
+}
+
 /* What, if anything, keeps @ds out of @dev: a text for ti->error. */
 static char *refuse(struct dsync_device *dev, struct dsync *ds)
 {
 	struct dsync *other;
 
+	if (meta_is_taken(dev, ds))
+		return "META_DEV is in use for another device";
+	if (!dev)
+		return NULL;
 	list_for_each_entry(other, &dev->instances, node)
 		if (other->table == ds->table)
 			return "Only one dsync target per table";
 	if (!dev->owner)
 		return NULL;
-	return dsync_epochs_refuse(&dev->epochs, &ds->geo);
+	return dsync_epochs_refuse(&dev->epochs, &ds->geo,
+				   same_meta(dev->owner, ds));
 }
 
 /**
@@ -126,10 +160,9 @@ int dsync_registry_join(struct dsync *ds, struct dm_target *ti)
 	mutex_lock(&registry_lock);
 	ds->table = ti->table;
 	dev = find_device(md);
-	if (dev) {
-		ti->error = refuse(dev, ds);
-		r = ti->error ? -EINVAL : 0;
-	} else {
+	ti->error = refuse(dev, ds);
+	r = ti->error ? -EINVAL : 0;
+	if (!r && !dev) {
 		dev = unused;
 		unused = NULL;
 		list_add(&dev->node, &registry);
@@ -148,17 +181,20 @@ int dsync_registry_join(struct dsync *ds, struct dm_target *ti)
 /**
  * dsync_registry_leave() - forgets a target
  * @ds: the target; gets no more calls
+ * @gone: its mapped device is being removed
  *
  * Context: destructor; takes the registry lock, and waits for those who are
- * reading the files of the device.
+ * reading the files of the device, and for META_DEV.
  */
-void dsync_registry_leave(struct dsync *ds)
+void dsync_registry_leave(struct dsync *ds, bool gone)
 {
 	struct dsync_device *dev = ds->device, *unused = NULL;
 	struct dsync_proc *proc = NULL;
+	bool owned;
 
 	mutex_lock(&registry_lock);
-	if (dev->owner == ds) {
+	owned = dev->owner == ds;
+	if (owned) {
 		dev->owner = NULL;
 		swap(proc, dev->proc);
 	}
@@ -166,6 +202,8 @@ void dsync_registry_leave(struct dsync *ds)
 
 	/* Not under the lock: a reader may wait for a suspended device. */
 	dsync_proc_remove(proc);
+	if (ds->meta)
+		dsync_meta_close(ds->meta, owned && gone);
 
 	mutex_lock(&registry_lock);
 	dsync_proc_free(proc);
@@ -179,27 +217,83 @@ void dsync_registry_leave(struct dsync *ds)
 	destroy_device(unused);
 }
 
+/* How a target finds the device that it is to own. */
+enum standing {
+	STAND_OWNER,	/* it owns it already */
+	STAND_HEIR,	/* it goes on where the owner stopped */
+	STAND_RIVAL,	/* it has another META_DEV than the owner */
+	STAND_FIRST,	/* there is no owner */
+};
+
+static enum standing standing_of(const struct dsync *ds)
+{
+	const struct dsync *owner = ds->device->owner;
+
+	if (owner == ds)
+		return STAND_OWNER;
+	if (!owner)
+		return STAND_FIRST;
+	return same_meta(owner, ds) ? STAND_HEIR : STAND_RIVAL;
+}
+
+/* The device has run without this META_DEV, unless it is a new one. */
+static void distrust(struct dsync *ds)
+{
+	if (ds->meta && ds->meta->health != DSYNC_META_FORMATTING)
+		dsync_meta_lose(ds->meta, ds->fresh, "was not in use");
+}
+
+/* Gets the metadata of the owner, of the right size. */
+static void inherit_meta(struct dsync *ds, struct dsync *owner)
+{
+	if (!ds->meta)
+		return;
+	if (owner->geo.sectors != ds->geo.sectors)
+		dsync_meta_resize(owner->meta, ds->meta,
+				  owner->geo.sectors < ds->geo.sectors);
+	swap(ds->meta, owner->meta);
+	ds->meta->disk.timeout = owner->meta->disk.timeout;
+}
+
 /**
  * dsync_registry_take_over() - makes a target the owner of its device
  * @ds: the target; its fresh sets are used up
  *
- * Context: preresume, so no I/O is under way; takes the registry lock; needs
- * no memory and cannot fail.
+ * Who owns a device is only changed here, one resume at a time, and by the
+ * destructor of the owner.
+ *
+ * Context: preresume, so no I/O is under way; takes the registry lock, and may
+ * wait for META_DEV; cannot fail.
  */
 void dsync_registry_take_over(struct dsync *ds)
 {
 	struct dsync_device *dev = ds->device;
-	struct dsync_sets *unused = NULL;
+	struct dsync_sets *unused;
+	enum standing standing;
 
 	mutex_lock(&registry_lock);
-	if (dev->owner != ds) {
-		unused = dsync_epochs_adopt(ds->epochs, ds->fresh, dev->owner);
-		ds->fresh = NULL;
-		dev->owner = ds;
-	}
+	standing = standing_of(ds);
+	mutex_unlock(&registry_lock);
+
+	if (standing == STAND_OWNER)
+		return;
+	if (standing == STAND_HEIR)
+		inherit_meta(ds, dev->owner);
+	else if (ds->meta)
+		dsync_meta_load(ds->meta, ds->fresh);
+	if (standing == STAND_RIVAL)
+		distrust(ds);
+
+	mutex_lock(&registry_lock);
+	unused = dsync_epochs_adopt(ds->epochs, ds->fresh, ds->meta,
+				    standing == STAND_HEIR);
+	ds->fresh = NULL;
+	dev->owner = ds;
 	mutex_unlock(&registry_lock);
 
 	dsync_sets_destroy(unused);
+	if (ds->meta)
+		dsync_meta_start(ds->meta, ds->epochs);
 }
 
 /**
@@ -228,5 +322,22 @@ void dsync_registry_show(struct dsync *ds)
 	if (!dev->proc)
 		DMWARN("%s: no files in /proc for this device",
 		       dm_device_name(dev->md));
+	mutex_unlock(&registry_lock);
+}
+
+/**
+ * dsync_registry_event() - wakes those who wait for an event on a device
+ * @ep: the epochs of the device
+ *
+ * Context: takes the registry lock.
+ */
+void dsync_registry_event(struct dsync_epochs *ep)
+{
+	struct dsync_device *dev =
+		container_of(ep, struct dsync_device, epochs);
+
+	mutex_lock(&registry_lock);
+	if (dev->owner)
+		dm_table_event(dev->owner->table);
 	mutex_unlock(&registry_lock);
 }

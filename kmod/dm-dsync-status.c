@@ -4,11 +4,12 @@
  *
  * The first seven words have fixed places. After them come pairs of a key
  * and a value, so that more can be added; a program must skip what it does
- * not know. The counters of parts that the RAM form does not have are zero.
+ * not know. The counters of parts that a table does not have are zero.
  */
 #include <linux/device-mapper.h>
 #include <linux/uuid.h>
 
+#include "dm-dsync-meta.h"
 #include "dm-dsync.h"
 #include "uapi/dsync.h"
 
@@ -28,21 +29,51 @@ static const char *print_id(const uuid_t *id, char *buf)
 	return buf;
 }
 
+/* Numbers of the metadata; all zero without */
+struct meta_summary {
+	uuid_t uuid;
+	unsigned int active;
+	u64 commits;
+	u64 writes;
+	u64 failures;
+};
+
+static void summarize_meta(struct dsync_meta *meta, struct meta_summary *sum)
+{
+	sum->uuid = meta->super.uuid;
+	sum->active = meta->rg->nr_entries - READ_ONCE(meta->rg->nr_free);
+	sum->commits = atomic64_read(&meta->nr_commits);
+	sum->writes = atomic64_read(&meta->nr_writes);
+	sum->failures = atomic64_read(&meta->nr_failures);
+}
+
 static void status_info(struct dsync *ds, char *result, unsigned int maxlen)
 {
 	char epoch[UUID_STRING_LEN + 1], open[UUID_STRING_LEN + 1];
 	struct dsync_summary sum = {.dirty = dsync_nr_blocks(&ds->geo)};
+	char uuid[UUID_STRING_LEN + 1];
+	struct meta_summary meta = {0};
 	size_t sz = 0;
 
 	dsync_epochs_summary(ds->epochs, &sum);
-	DMEMIT("%s %llu %llu %s %llu %llu 0", states[sum.state],
+	if (ds->meta)
+		summarize_meta(ds->meta, &meta);
+	DMEMIT("%s %llu %llu %s %llu %llu %llu", states[sum.state],
 	       1ULL << ds->geo.block_shift, dsync_nr_blocks(&ds->geo),
-	       print_id(&sum.epoch, epoch), sum.dirty, sum.frozen);
+	       print_id(&sum.epoch, epoch), sum.dirty, sum.frozen, sum.suspect);
 	DMEMIT(" open %s hold none suspends %llu", print_id(&sum.open, open),
 	       sum.suspends);
 	DMEMIT(" coarse_marks %llu", sum.coarse_marks);
-	DMEMIT(" intent_commits 0 metadata_writes 0");
+	DMEMIT(" uuid %s active_regions %u", print_id(&meta.uuid, uuid),
+	       meta.active);
+	DMEMIT(" intent_commits %llu metadata_writes %llu metadata_failures %llu",
+	       meta.commits, meta.writes, meta.failures);
 	DMEMIT(" hold_copies 0 hold_used 0 hold_size 0");
+}
+
+static const char *meta_name(const struct dsync *ds)
+{
+	return ds->meta_dev ? ds->meta_dev->name : "-";
 }
 
 static void status_table(struct dsync *ds, char *result, unsigned int maxlen)
@@ -50,7 +81,8 @@ static void status_table(struct dsync *ds, char *result, unsigned int maxlen)
 	unsigned int i;
 	size_t sz = 0;
 
-	DMEMIT("%s - %llu", ds->data->name, 1ULL << ds->geo.block_shift);
+	DMEMIT("%s %s %llu", ds->data->name, meta_name(ds),
+	       1ULL << ds->geo.block_shift);
 	if (!ds->options.given)
 		return;
 	DMEMIT(" %u", 2 * hweight32(ds->options.given));
@@ -67,8 +99,8 @@ static void status_ima(struct dm_target *ti, char *result, unsigned int maxlen)
 	size_t sz = 0;
 
 	DMEMIT_TARGET_NAME_VERSION(ti->type);
-	DMEMIT(",data_dev=%s,meta_dev=-,block_sectors=%llu", ds->data->name,
-	       1ULL << ds->geo.block_shift);
+	DMEMIT(",data_dev=%s,meta_dev=%s,block_sectors=%llu", ds->data->name,
+	       meta_name(ds), 1ULL << ds->geo.block_shift);
 	for (i = 0; i < DSYNC_NR_OPTIONS; i++)
 		DMEMIT(",%s=%u", dsync_option_name(i), ds->options.value[i]);
 	DMEMIT(";");

@@ -4,8 +4,8 @@
  *
  * Everything that can be said against a table line is said here, before any
  * device is opened, as one text for the kernel log: dmsetup itself only
- * reports "Invalid argument". All options are checked even where the RAM
- * form does not use them, so that a table that loads today loads tomorrow.
+ * reports "Invalid argument". All options are checked even where a bitmap in
+ * RAM does not use them.
  */
 #include <linux/device-mapper.h>
 #include <linux/kernel.h>
@@ -13,6 +13,7 @@
 #include <linux/string.h>
 
 #include "dm-dsync-table.h"
+#include "uapi/dsync-format.h"
 #include "uapi/dsync.h"
 
 /* What an option may be. */
@@ -25,7 +26,8 @@ struct rule {
 static const struct rule rules[DSYNC_NR_OPTIONS] = {
 	{"region_sectors", 2048, 8, 1U << 21,
 	 "region_sectors must be a power of two from 8 to 2097152"},
-	{"active_regions", 1024, 4, 65536,
+	/* As many as one block of META_DEV has room for */
+	{"active_regions", DSYNC_BLOCK_INTENTS, 4, DSYNC_MAX_ACTIVE_REGIONS,
 	 "active_regions must be from 4 to 65536"},
 	{"meta_timeout_ms", 5000, 1, 600000,
 	 "meta_timeout_ms must be from 1 to 600000"},
@@ -56,16 +58,17 @@ static int parse_block_sectors(struct dm_target *ti, const char *arg,
 	return 0;
 }
 
-static int parse_meta_dev(struct dm_target *ti, const char *meta,
-			  const char *data)
+static int parse_devices(struct dm_target *ti, struct dm_arg_set *as,
+			 struct dsync_table *table)
 {
-	if (!strcmp(meta, "-"))
+	const char *meta;
+
+	table->data_dev = dm_shift_arg(as);
+	meta = dm_shift_arg(as);
+	table->meta_dev = strcmp(meta, "-") ? meta : NULL;
+	if (strcmp(meta, table->data_dev))
 		return 0;
-	if (!strcmp(meta, data))
-		ti->error = "META_DEV and DATA_DEV must differ";
-	else
-		ti->error =
-			"Metadata devices come with a later version; use - to keep the bitmap in RAM";
+	ti->error = "META_DEV and DATA_DEV must differ";
 	return -EINVAL;
 }
 
@@ -159,7 +162,6 @@ int dsync_table_parse(struct dm_target *ti, unsigned int argc, char **argv,
 		      struct dsync_table *table)
 {
 	struct dm_arg_set as = {.argc = argc, .argv = argv};
-	const char *meta_dev;
 	int r;
 
 	memset(table, 0, sizeof(*table));
@@ -167,9 +169,7 @@ int dsync_table_parse(struct dm_target *ti, unsigned int argc, char **argv,
 		ti->error = "Needs DATA_DEV META_DEV|- BLOCK_SECTORS";
 		return -EINVAL;
 	}
-	table->data_dev = dm_shift_arg(&as);
-	meta_dev = dm_shift_arg(&as);
-	r = parse_meta_dev(ti, meta_dev, table->data_dev);
+	r = parse_devices(ti, &as, table);
 	if (r)
 		return r;
 	r = parse_block_sectors(ti, dm_shift_arg(&as), table);

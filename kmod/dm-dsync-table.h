@@ -29,11 +29,13 @@ struct dsync_options {
 /**
  * struct dsync_table - a table line, taken apart
  * @data_dev: path or numbers of the data device
+ * @meta_dev: likewise of the metadata device, or NULL
  * @block_shift: log2 of BLOCK_SECTORS
  * @options: the optional arguments
  */
 struct dsync_table {
 	const char *data_dev;
+	const char *meta_dev;
 	unsigned int block_shift;
 	struct dsync_options options;
 };

@@ -7,8 +7,10 @@
  * The target is dm-linear that remembers. A guest must not be able to tell
  * whether its disk is tracked: bios are neither split nor delayed, limits are
  * passed through as they are (so there is no io_hints), and no error is ever
- * ours. map() marks the blocks and passes the bio on; marking takes no lock,
- * does not sleep and cannot fail, so nowait bios need no second path.
+ * ours. map() marks the blocks and passes the bio on; that takes no lock, does
+ * not sleep and cannot fail. With a META_DEV, the first write into a region
+ * waits for a worker instead (see dm-dsync-commit.c), or is told to come again
+ * if it must not wait. Reads never wait.
  *
  * Everything that is a write by its opcode is marked over its whole range.
  * Device mapper sends a discard of gigabytes down as one bio, at whatever
@@ -22,9 +24,11 @@
 #include <linux/blkdev.h>
 #include <linux/device-mapper.h>
 #include <linux/module.h>
+#include <linux/rcupdate.h>
 #include <linux/slab.h>
 
 #include "dm-dsync-bitmap.h"
+#include "dm-dsync-meta.h"
 #include "dm-dsync-registry.h"
 #include "dm-dsync.h"
 #include "uapi/dsync.h"
@@ -44,6 +48,101 @@ static int open_data(struct dsync *ds, struct dm_target *ti, const char *path)
 		return -EINVAL;
 	}
 	return 0;
+}
+
+/* Whether there can be metadata at all, and how they are cut. */
+static int look_at_meta(struct dsync *ds, struct dm_target *ti,
+			struct dsync_super *super, enum dsync_find *find)
+{
+	struct dsync_disk disk = {
+		.bdev = ds->meta_dev->bdev,
+		.timeout = msecs_to_jiffies(
+			ds->options.value[DSYNC_META_TIMEOUT_MS]),
+	};
+
+	*find = dsync_meta_probe(&disk, super);
+	dsync_disk_drain(&disk);
+	if (*find == DSYNC_FOUND_SUPER &&
+	    super->block_sectors != 1U << ds->geo.block_shift) {
+		ti->error =
+			"BLOCK_SECTORS differs from META_DEV's; zero its first MiB to start anew";
+		return -EINVAL;
+	}
+	if (*find == DSYNC_FOUND_SUPER)
+		return 0;
+	super->block_sectors = 1U << ds->geo.block_shift;
+	super->region_sectors = ds->options.value[DSYNC_REGION_SECTORS];
+	super->active_regions = ds->options.value[DSYNC_ACTIVE_REGIONS];
+	return 0;
+}
+
+static int create_meta(struct dsync *ds, struct dm_target *ti)
+{
+	struct dsync_super super = {0};
+	enum dsync_find find;
+	int r = look_at_meta(ds, ti, &super, &find);
+
+	if (r)
+		return r;
+	if (((u64)ti->len - 1) / super.region_sectors >= DSYNC_NO_REGION) {
+		ti->error = "Too many regions; use a larger region_sectors";
+		return -EINVAL;
+	}
+	ds->meta = dsync_meta_create(ds->meta_dev->bdev, &ds->geo, &super,
+				     ds->options.value[DSYNC_META_TIMEOUT_MS]);
+	if (!ds->meta) {
+		ti->error = "Cannot allocate the metadata";
+		return -ENOMEM;
+	}
+	if (find == DSYNC_FOUND_BLANK &&
+	    bdev_nr_sectors(ds->meta_dev->bdev) <
+		    dsync_layout_sectors(&ds->meta->rg->layout)) {
+		DMERR("META_DEV needs %llu sectors for this device",
+		      dsync_layout_sectors(&ds->meta->rg->layout));
+		ti->error = "META_DEV is too small";
+		r = -EINVAL;
+		goto err_destroy_meta;
+	}
+	return 0;
+
+err_destroy_meta:
+	dsync_meta_destroy(ds->meta);
+	ds->meta = NULL;
+	return r;
+}
+
+static int open_meta(struct dsync *ds, struct dm_target *ti, const char *path)
+{
+	int r;
+
+	if (!path)
+		return 0;
+	r = dm_get_device(ti, path, FMODE_READ | FMODE_WRITE, &ds->meta_dev);
+	if (r) {
+		ti->error = "Cannot open META_DEV";
+		return r;
+	}
+	if (ds->meta_dev->bdev == ds->data->bdev) {
+		ti->error = "META_DEV and DATA_DEV must differ";
+		r = -EINVAL;
+		goto err_put_meta;
+	}
+	r = create_meta(ds, ti);
+	if (r)
+		goto err_put_meta;
+	return 0;
+
+err_put_meta:
+	dm_put_device(ti, ds->meta_dev);
+	ds->meta_dev = NULL;
+	return r;
+}
+
+static void close_meta(struct dsync *ds, struct dm_target *ti)
+{
+	dsync_meta_destroy(ds->meta);
+	if (ds->meta_dev)
+		dm_put_device(ti, ds->meta_dev);
 }
 
 static void set_bios(struct dm_target *ti)
@@ -86,14 +185,19 @@ static int dsync_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 		goto err_put_data;
 	}
 
-	r = dsync_registry_join(ds, ti);
+	r = open_meta(ds, ti, table.meta_dev);
 	if (r)
 		goto err_destroy_sets;
+	r = dsync_registry_join(ds, ti);
+	if (r)
+		goto err_close_meta;
 
 	set_bios(ti);
 	ti->private = ds;
 	return 0;
 
+err_close_meta:
+	close_meta(ds, ti);
 err_destroy_sets:
 	dsync_sets_destroy(ds->fresh);
 err_put_data:
@@ -105,23 +209,30 @@ err_free_ds:
 
 static void dsync_dtr(struct dm_target *ti)
 {
+	struct mapped_device *md = dm_table_get_md(ti->table);
 	struct dsync *ds = ti->private;
 
-	dsync_registry_leave(ds);
+	dsync_registry_leave(ds, disk_is_dead(dm_disk(md)));
 	dsync_sets_destroy(ds->fresh);
+	close_meta(ds, ti);
 	dm_put_device(ti, ds->data);
 	kfree(ds);
 }
 
 /*-----------------------------------------------------------------*/
 
-static void mark(struct dsync *ds, sector_t sector, unsigned int nr_sectors)
+/* Marks before it asks, all within RCU: see dm-dsync-region.c. */
+static bool may_write_now(struct dsync *ds, struct bio *bio)
 {
-	u64 first = (u64)sector >> ds->geo.block_shift;
-	u64 last = ((u64)sector + nr_sectors - 1) >> ds->geo.block_shift;
+	u64 first = dsync_bio_first(&ds->geo, bio);
+	u64 count = dsync_bio_blocks(&ds->geo, bio);
+	bool ready;
 
-	dsync_bitmap_mark(ds->epochs->sets->map[DSYNC_DIRTY], first,
-			  last - first + 1);
+	rcu_read_lock();
+	dsync_bitmap_mark(ds->epochs->sets->map[DSYNC_DIRTY], first, count);
+	ready = !ds->meta || dsync_meta_ready(ds->meta, first, count);
+	rcu_read_unlock();
+	return ready;
 }
 
 static int dsync_map(struct dm_target *ti, struct bio *bio)
@@ -133,12 +244,34 @@ static int dsync_map(struct dm_target *ti, struct bio *bio)
 		return DM_MAPIO_REMAPPED;
 
 	bio->bi_iter.bi_sector = dm_target_offset(ti, bio->bi_iter.bi_sector);
-	if (op_is_write(bio_op(bio)))
-		mark(ds, bio->bi_iter.bi_sector, bio_sectors(bio));
-	return DM_MAPIO_REMAPPED;
+	if (!op_is_write(bio_op(bio)) || may_write_now(ds, bio))
+		return DM_MAPIO_REMAPPED;
+
+	if (bio->bi_opf & REQ_NOWAIT)
+		bio_wouldblock_error(bio);
+	else
+		dsync_meta_defer(ds->meta, bio);
+	return DM_MAPIO_SUBMITTED;
 }
 
 /*-----------------------------------------------------------------*/
+
+static void tell_suspending(struct dsync *ds, bool suspending)
+{
+	if (ds->meta)
+		dsync_meta_suspending(ds->meta, suspending);
+}
+
+/* Writes still come after this: the file system above is synced. */
+static void dsync_presuspend(struct dm_target *ti)
+{
+	tell_suspending(ti->private, true);
+}
+
+static void dsync_presuspend_undo(struct dm_target *ti)
+{
+	tell_suspending(ti->private, false);
+}
 
 static void dsync_postsuspend(struct dm_target *ti)
 {
@@ -153,6 +286,7 @@ static int dsync_preresume(struct dm_target *ti)
 
 	dsync_registry_take_over(ds);
 	dsync_epochs_resumed(ds->epochs);
+	tell_suspending(ds, false);
 	return 0;
 }
 
@@ -178,6 +312,8 @@ static struct target_type dsync_target = {
 	.ctr = dsync_ctr,
 	.dtr = dsync_dtr,
 	.map = dsync_map,
+	.presuspend = dsync_presuspend,
+	.presuspend_undo = dsync_presuspend_undo,
 	.postsuspend = dsync_postsuspend,
 	.preresume = dsync_preresume,
 	.resume = dsync_resume,

@@ -12,25 +12,31 @@
 #define DM_MSG_PREFIX "dsync"
 
 struct dsync_device;
+struct dsync_meta;
 
 /**
  * struct dsync - an instance of the target
  * @data: where the blocks are
- * @geo: how they are cut
+ * @meta_dev: META_DEV, or NULL
+ * @geo: how the blocks are cut
  * @options: from the table line
  * @device: what we share with other tables of the same mapped device
  * @epochs: of @device, for short
  * @fresh: sets to begin with, until the first preresume gives them away
+ * @meta: with a META_DEV: what was made for this target or, once it is live,
+ *	what keeps the epochs
  * @table: the table that we are in
  * @node: in the list of @device
  */
 struct dsync {
 	struct dm_dev *data;
+	struct dm_dev *meta_dev;
 	struct dsync_geometry geo;
 	struct dsync_options options;
 	struct dsync_device *device;
 	struct dsync_epochs *epochs;
 	struct dsync_sets *fresh;
+	struct dsync_meta *meta;
 	struct dm_table *table;
 	struct list_head node;
 };

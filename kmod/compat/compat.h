@@ -25,6 +25,16 @@ static inline sector_t bdev_nr_sectors(struct block_device *bdev)
 }
 #endif
 
+/* 5.15: a flag of the disk in place of one of its queue */
+static inline bool disk_is_dead(struct gendisk *disk)
+{
+#ifdef GD_DEAD
+	return test_bit(GD_DEAD, &disk->state);
+#else
+	return blk_queue_dying(disk->queue);
+#endif
+}
+
 /* 5.15: measurements */
 #ifndef DMEMIT_TARGET_NAME_VERSION
 #define STATUSTYPE_IMA ((status_type_t)2)
@@ -48,6 +58,11 @@ static inline void dsync_compat_set_bios(struct dm_target *ti)
 	ti->num_write_same_bios = 1;
 #endif
 }
+
+/* 6.0 */
+#ifndef HAVE_BLK_OPF_T
+typedef unsigned int blk_opf_t;
+#endif
 
 /* 6.14 */
 #ifndef DM_TARGET_ATOMIC_WRITES

@@ -19,6 +19,17 @@ track() {
 	dm_create "$1" "0 $(sectors "$2") dsync $2 - ${3:-8} ${4-}"
 }
 
+# track_on NAME DATA META [BLOCK_SECTORS [OPTIONS]]: all of DATA, with metadata.
+track_on() {
+	dm_create "$1" "0 $(sectors "$2") dsync $2 $3 ${4:-8} ${5-}"
+}
+
+# crash_copy META COPY: what a power cut now would leave on META; to be used
+# while nothing is written, as it is no instant otherwise.
+crash_copy() {
+	dd if="$1" of="$2" bs=1M iflag=direct oflag=direct status=none
+}
+
 # word NAME N: of the status line, as DESIGN.md counts: 1 is START, 4 STATE.
 word() {
 	dmsetup status "$1" | cut -d ' ' -f "$2"
@@ -27,6 +38,7 @@ state() { word "$1" 4; }
 epoch() { word "$1" 7; }
 dirty() { word "$1" 8; }
 frozen() { word "$1" 9; }
+suspect() { word "$1" 10; }
 
 # value NAME KEY: of the pairs in the status line.
 value() {
