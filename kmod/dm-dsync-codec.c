@@ -27,7 +27,7 @@
 /**
  * dsync_layout_init() - finds out what is where
  * @layout: becomes the layout
- * @nr_blocks: blocks that are tracked
+ * @nr_blocks: blocks that are tracked; not 0
  * @active_regions: regions that the intents are to have room for
  */
 void dsync_layout_init(struct dsync_layout *layout, u64 nr_blocks,
@@ -139,17 +139,26 @@ void dsync_super_encode(const struct dsync_super *super, void *block)
 	seal(s, 0, 0);
 }
 
-/* Whether the numbers fit each other, however well they are summed. */
-static bool is_sane(const struct dsync_super *super)
+/* A region's number must fit the intents, and not be DSYNC_NO_REGION. */
+static bool is_sane_geometry(const struct dsync_super *super)
 {
-	return super->data_sectors &&
-	       is_power_of_2(super->block_sectors) &&
+	return super->data_sectors && is_power_of_2(super->block_sectors) &&
 	       super->block_sectors >= DSYNC_MIN_BLOCK_SECTORS &&
 	       is_power_of_2(super->region_sectors) &&
 	       super->region_sectors >= super->block_sectors &&
-	       super->active_regions &&
+	       (super->data_sectors - 1) >> ilog2(super->region_sectors) <
+		       DSYNC_NO_REGION;
+}
+
+/* Whether the numbers fit each other, however well they are summed. */
+static bool is_sane(const struct dsync_super *super)
+{
+	return is_sane_geometry(super) && super->active_regions &&
 	       super->active_regions <= DSYNC_MAX_ACTIVE_REGIONS &&
-	       super->dirty_slot < DSYNC_NR_SLOTS;
+	       super->dirty_slot < DSYNC_NR_SLOTS &&
+	       (super->state == DSYNC_SUPER_STATE_CLEAN ||
+		super->state == DSYNC_SUPER_STATE_RECOVERED ||
+		super->state == DSYNC_SUPER_STATE_LOST);
 }
 
 /**
@@ -169,7 +178,8 @@ int dsync_super_decode(struct dsync_super *super, const void *block)
 		return -ENODATA;
 	if (!is_sound(block, 0))
 		return -EBADMSG;
-	if (le32_to_cpu(m->version) != DSYNC_META_VERSION)
+	if (le32_to_cpu(m->version) != DSYNC_META_VERSION ||
+	    le32_to_cpu(m->flags) & ~DSYNC_SUPER_FLAGS)
 		return -EPROTONOSUPPORT;
 
 	super->flags = le32_to_cpu(m->flags);
@@ -190,6 +200,39 @@ int dsync_super_decode(struct dsync_super *super, const void *block)
 	memcpy(&super->ended, m->ended, sizeof(m->ended));
 	memcpy(&super->aborted, m->aborted, sizeof(m->aborted));
 	return is_sane(super) ? 0 : -EBADMSG;
+}
+
+/**
+ * dsync_super_pick() - reads both superblocks and finds the one that counts
+ * @super: becomes that superblock
+ * @blocks: DSYNC_SUPER_COPIES of 4 KiB from META_DEV
+ *
+ * If one copy is of a later version, the other one is what that version has
+ * left behind; and two that differ under one sequence are no guide either.
+ *
+ * Return: the number of the copy, or an error: -EPROTONOSUPPORT if one is of
+ * a later version, else -EBADMSG if none is sound or they contradict each
+ * other, else -ENODATA if none is ours.
+ */
+int dsync_super_pick(struct dsync_super *super, const void *blocks)
+{
+	const void *second = blocks + DSYNC_META_BLOCK_BYTES;
+	struct dsync_super other;
+	int r = dsync_super_decode(super, blocks);
+	int s = dsync_super_decode(&other, second);
+
+	if (r == -EPROTONOSUPPORT || s == -EPROTONOSUPPORT)
+		return -EPROTONOSUPPORT;
+	if (!r && !s && super->sequence == other.sequence)
+		return memcmp(blocks, second, sizeof(struct dsync_meta_sector))
+			       ? -EBADMSG
+			       : 0;
+	if (!r && (s || super->sequence > other.sequence))
+		return 0;
+	if (s)
+		return r == -EBADMSG ? r : s;
+	*super = other;
+	return 1;
 }
 
 /*-----------------------------------------------------------------*/
@@ -225,7 +268,7 @@ void dsync_intents_encode(const u32 *regions, unsigned int nr,
  * @sector: where on META_DEV the block was
  * @block: 4 KiB from there
  *
- * Return: 0 or -EBADMSG: a sector that is wanted is damaged.
+ * Return: 0 or -EBADMSG: a sector that is wanted is damaged, or a bitmap's.
  */
 int dsync_intents_decode(u32 *regions, unsigned int nr, const uuid_t *uuid,
 			 u64 sector, const void *block)
@@ -233,10 +276,11 @@ int dsync_intents_decode(u32 *regions, unsigned int nr, const uuid_t *uuid,
 	const struct dsync_meta_sector *s = block;
 
 	for (; nr; s++, sector++) {
-		unsigned int i, n = min_t(unsigned int, nr, DSYNC_SECTOR_INTENTS);
+		unsigned int i,
+			n = min_t(unsigned int, nr, DSYNC_SECTOR_INTENTS);
 		const __le32 *in = (const __le32 *)s->payload;
 
-		if (!is_sound(s, seed_of(uuid, sector)))
+		if (!is_sound(s, seed_of(uuid, sector)) || s->generation)
 			return -EBADMSG;
 		for (i = 0; i < n; i++)
 			*regions++ = le32_to_cpu(in[i]);
@@ -270,14 +314,16 @@ void dsync_leaf_encode(const void *bits, u32 generation, const uuid_t *uuid,
 
 /**
  * dsync_leaf_decode() - reads a leaf of a bitmap
- * @bits: becomes DSYNC_LEAF_BYTES of bits, none where a sector is of another
- *	generation and all where it is damaged
+ * @bits: becomes DSYNC_LEAF_BYTES of bits, none where a sector is of an older
+ *	generation and all where it is damaged, or of a newer one
  * @generation: of the slot
  * @uuid: of the tracker
  * @sector: where on META_DEV the leaf was
  * @block: 4 KiB from there
  *
- * Return: the number of damaged sectors.
+ * Generations wrap around: half of them are older, half are newer.
+ *
+ * Return: the number of sectors that are damaged or newer.
  */
 unsigned int dsync_leaf_decode(void *bits, u32 generation, const uuid_t *uuid,
 			       u64 sector, const void *block)
@@ -286,10 +332,12 @@ unsigned int dsync_leaf_decode(void *bits, u32 generation, const uuid_t *uuid,
 	unsigned int n, damaged = 0;
 
 	for (n = 0; n < DSYNC_META_BLOCK_SECTORS; n++, s++) {
-		if (!is_sound(s, seed_of(uuid, sector + n))) {
+		s32 age = generation - le32_to_cpu(s->generation);
+
+		if (!is_sound(s, seed_of(uuid, sector + n)) || age < 0) {
 			memset(bits, 0xff, sizeof(s->payload));
 			damaged++;
-		} else if (le32_to_cpu(s->generation) != generation) {
+		} else if (age) {
 			memset(bits, 0, sizeof(s->payload));
 		} else {
 			memcpy(bits, s->payload, sizeof(s->payload));

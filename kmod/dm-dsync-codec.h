@@ -48,6 +48,7 @@ u64 dsync_layout_sectors(const struct dsync_layout *layout);
 
 void dsync_super_encode(const struct dsync_super *super, void *block);
 int dsync_super_decode(struct dsync_super *super, const void *block);
+int dsync_super_pick(struct dsync_super *super, const void *blocks);
 
 void dsync_intents_encode(const u32 *regions, unsigned int nr,
 			  const uuid_t *uuid, u64 sector, void *block);

@@ -50,8 +50,9 @@
 /**
  * struct dsync_meta_sector - every sector
  * @payload: a struct dsync_meta_super, region numbers of 32 bits each, or bits
- * @generation: in a bitmap: of which epoch; a sector of another generation
- *	than the superblock wants of its slot has no bit set. Else 0.
+ * @generation: in a bitmap: of which epoch; a sector that is older than the
+ *	superblock wants of its slot has no bit set, and one that is newer
+ *	counts as damaged: the superblock is a stale one. Else 0.
  * @zero: 0
  * @sum: XXH64 of all before it. The seed is 0 in a superblock, else the first
  *	8 bytes of the uuid, as a number, plus the sector's number on the device.
@@ -68,6 +69,12 @@ struct dsync_meta_sector {
 #define DSYNC_SUPER_CLEAN 1
 /* The bitmaps cannot be trusted: every block is dirty. */
 #define DSYNC_SUPER_LOST 2
+#define DSYNC_SUPER_FLAGS (DSYNC_SUPER_CLEAN | DSYNC_SUPER_LOST)
+
+/* struct dsync_meta_super.state */
+#define DSYNC_SUPER_STATE_CLEAN 0
+#define DSYNC_SUPER_STATE_RECOVERED 1
+#define DSYNC_SUPER_STATE_LOST 3
 
 /**
  * struct dsync_meta_super - first sector of a superblock; its others are zero
@@ -80,10 +87,10 @@ struct dsync_meta_sector {
  * @block_sectors: size of a block
  * @region_sectors: size of a region
  * @active_regions: how many regions the intents have room for
- * @state: what STATE is to be shown: 0 clean, 1 recovered, 3 lost
+ * @state: what STATE is to be shown: DSYNC_SUPER_STATE_...
  * @suspect_blocks: what SUSPECT is to be shown
  * @dirty_slot: the slot of the dirty set; the other one has the frozen set
- * @generation: of each slot
+ * @generation: of each slot; only ever grows
  * @epoch: at which the dirty set began, or nil
  * @previous: the one before it
  * @open: the epoch whose frozen set is still owed, or nil

@@ -3,6 +3,7 @@
 #include "base/uuid.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -34,4 +35,19 @@ int uuid_new(char ret_uuid[UUID_SIZE], struct err *err)
 		return fail(err, -EIO, "%s: not a uuid: %s", source, text);
 	memcpy(ret_uuid, text, UUID_SIZE);
 	return 0;
+}
+
+void uuid_format(const uint8_t bytes[16], char ret_uuid[UUID_SIZE])
+{
+	static const uint8_t nil[16];
+	char *out = ret_uuid;
+
+	*out = '\0';
+	if (memcmp(bytes, nil, sizeof(nil)) == 0)
+		return;
+	for (int i = 0; i < 16; i++) {
+		if (i == 4 || i == 6 || i == 8 || i == 10)
+			*out++ = '-';
+		out += sprintf(out, "%02x", bytes[i]);
+	}
 }

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* dsync-vm status: a line for each disk, one below it for each target. */
+/*
+ * dsync-vm status: a line for each disk, one below it for each target; or what
+ * a metadata device holds.
+ */
 #include <stdio.h>
 #include <string.h>
 
 #include "cmd/options.h"
+#include "cmd/status-metadata.h"
 #include "job/status.h"
 #include "repo/json.h"
 
@@ -109,28 +113,46 @@ static void print_text(const struct status_report *report)
 		print_disk(&report->disks[i], width);
 }
 
-static enum exit_code run(const struct cmd *cmd, int argc, char **argv)
+static enum exit_code run_domains(const struct options *options,
+				  const char *domain)
 {
-	struct options options = options_init(cmd);
 	struct status_report report;
 	struct err err = {0};
 	enum exit_code code;
 
-	while (options_next(&options, NULL, argc, argv) >= 0)
-		;
-	options_operands(&options, 0, 1, argc, argv);
-	if (status_run(options.connect, argv[optind], &report, &err) == 0 &&
-	    !options.json)
+	if (status_run(options->connect, domain, &report, &err) == 0 &&
+	    !options->json)
 		print_text(&report);
-	code = options_finish(&options, &err, EXIT_OK,
-			      options.json ? describe(&report) : NULL);
+	code = options_finish(options, &err, EXIT_OK,
+			      options->json ? describe(&report) : NULL);
 	status_report_free(&report);
 	return code;
 }
 
+static enum exit_code run(const struct cmd *cmd, int argc, char **argv)
+{
+	static const struct option own[] = {
+		{"metadata", required_argument, NULL, OPTION_OWN},
+		{0},
+	};
+	struct options options = options_init(cmd);
+	const char *meta_dev = NULL;
+
+	while (options_next(&options, own, argc, argv) >= 0)
+		meta_dev = optarg;
+	options_operands(&options, 0, meta_dev ? 0 : 1, argc, argv);
+	return meta_dev ? status_metadata(&options, meta_dev)
+			: run_domains(&options, argv[optind]);
+}
+
 const struct cmd cmd_status = {
 	.name = "status",
-	.arguments = "[DOMAIN]",
+	.arguments = "[DOMAIN | --metadata=META_DEV]",
 	.summary = "Show what is tracked, changed and backed up",
+	.options =
+		"      --metadata=META_DEV\n"
+		"                        show what is on a metadata device, or "
+		"an image of one,\n"
+		"                        and what will come of it; read-only\n",
 	.run = run,
 };

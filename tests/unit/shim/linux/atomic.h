@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Lets kmod's pure parts compile in user space. Only names that the system's
- * own <linux/...> does not have are shadowed, so other tests are not touched.
+ * Lets kmod's pure parts compile in user space, on top of kmod/user/. Only
+ * names that the system's own <linux/...> does not have are shadowed, so other
+ * tests are not touched.
  */
 #ifndef SHIM_LINUX_ATOMIC_H
 #define SHIM_LINUX_ATOMIC_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include <linux/types.h>
 
-typedef uint8_t u8;
-typedef uint64_t u64;
 #define __force
 
 typedef struct {
