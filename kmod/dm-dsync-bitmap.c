@@ -41,25 +41,14 @@
  */
 #include <linux/bitops.h>
 #include <linux/compiler.h>
+#include <linux/errno.h>
 #include <linux/kernel.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
-#include "dm-dsync-bitmap.h"
-
-#define SLOT_COARSE 1UL
-#define UNITS (BITS_PER_LONG / 2)
-#define UNIT_BITS (DSYNC_PAGE_BITS / UNITS)
-#define UNIT_BYTES (UNIT_BITS / 8)
-#define SLOT_FULL (~0UL << UNITS | SLOT_COARSE)
-#define PAGE_WORDS (DSYNC_PAGE_BYTES / sizeof(long))
-
-static unsigned long *slot_page(unsigned long slot)
-{
-	return slot & SLOT_COARSE ? NULL : (unsigned long *)slot;
-}
+#include "dm-dsync-slot.h"
 
 /* The unit mask that covers @first to @last, as a coarse slot. */
 static unsigned long coarse_slot(unsigned int first, unsigned int last)
@@ -67,14 +56,6 @@ static unsigned long coarse_slot(unsigned int first, unsigned int last)
 	unsigned int from = first / UNIT_BITS, to = last / UNIT_BITS;
 
 	return GENMASK(UNITS + to, UNITS + from) | SLOT_COARSE;
-}
-
-/* How many bits of page @n exist. */
-static unsigned int page_bits(const struct dsync_bitmap *bm, unsigned long n)
-{
-	u64 left = bm->nr_bits - ((u64)n << DSYNC_PAGE_SHIFT);
-
-	return min_t(u64, left, DSYNC_PAGE_BITS);
 }
 
 /* A word of a page, from one in native bit order. */
@@ -85,30 +66,6 @@ static unsigned long le_word(unsigned long word)
 #else
 	return (__force unsigned long)cpu_to_le32(word);
 #endif
-}
-
-/* Clears what lies beyond @bits in a page. */
-static void cut_page(unsigned long *page, unsigned int bits)
-{
-	u8 *bytes = (u8 *)page;
-	unsigned int whole = bits / 8;
-
-	if (bits == DSYNC_PAGE_BITS)
-		return;
-	bytes[whole] &= (1U << bits % 8) - 1;
-	memset(bytes + whole + 1, 0, DSYNC_PAGE_BYTES - whole - 1);
-}
-
-/* Writes out as a page of @bits what a slot without a page stands for. */
-static void expand_slot(unsigned long slot, unsigned long *page,
-			unsigned int bits)
-{
-	unsigned int unit;
-
-	for (unit = 0; unit < UNITS; unit++)
-		memset((u8 *)page + unit * UNIT_BYTES,
-		       slot & BIT(UNITS + unit) ? 0xff : 0, UNIT_BYTES);
-	cut_page(page, bits);
 }
 
 /*
@@ -152,37 +109,62 @@ static void mark_units(unsigned long *page, unsigned long slot,
 				  min((unit + 1) * UNIT_BITS, bits) - 1);
 }
 
-static void mark_slot(struct dsync_bitmap *bm, unsigned long n,
-		      unsigned int first, unsigned int last)
+/*
+ * Sets @first to @last, all in one slot. Without memory from @gfp it fails or,
+ * if it may @widen, takes in whole units.
+ */
+static int mark_slot(struct dsync_bitmap *bm, u64 first, u64 last, gfp_t gfp,
+		     bool widen)
 {
-	unsigned long mask = coarse_slot(first, last), *page = NULL;
-	unsigned int bits = page_bits(bm, n);
-	bool exact = first % UNIT_BITS == 0 &&
-		     (last == bits - 1 || (last + 1) % UNIT_BITS == 0);
+	unsigned long n = first >> DSYNC_PAGE_SHIFT, *page = NULL;
+	unsigned int from = first % DSYNC_PAGE_BITS, bits = page_bits(bm, n);
+	unsigned int to = last % DSYNC_PAGE_BITS;
+	unsigned long mask = coarse_slot(from, to);
+	bool exact = from % UNIT_BITS == 0 &&
+		     (to == bits - 1 || (to + 1) % UNIT_BITS == 0);
 	unsigned long old = READ_ONCE(bm->slots[n]), new, seen;
 
 	while (!slot_page(old)) {
 		if ((old & mask) == mask)
 			goto out_page;
 		if (!exact && !page)
-			page = kmalloc(DSYNC_PAGE_BYTES,
-				       GFP_NOWAIT | __GFP_NOWARN);
+			page = kmalloc(DSYNC_PAGE_BYTES, gfp);
+		if (!exact && !page && !widen)
+			return -ENOMEM;
 		new = old | mask;
 		if (page) {
 			expand_slot(old, page, bits);
-			mark_page(page, first, last);
+			mark_page(page, from, to);
 			new = (unsigned long)page;
 		} else if (!exact) {
 			atomic_long_inc(&bm->coarse);
 		}
 		seen = cmpxchg(&bm->slots[n], old, new);
 		if (seen == old)
-			return;
+			return 0;
 		old = seen;
 	}
-	mark_page(slot_page(old), first, last);
+	mark_page(slot_page(old), from, to);
 out_page:
 	kfree(page);
+	return 0;
+}
+
+static int mark(struct dsync_bitmap *bm, u64 first, u64 count, gfp_t gfp,
+		bool widen)
+{
+	u64 end = first + count;
+	int r = 0;
+
+	while (first < end && !r) {
+		u64 next = min_t(u64, end,
+				 round_down(first, DSYNC_PAGE_BITS) +
+					 DSYNC_PAGE_BITS);
+
+		r = mark_slot(bm, first, next - 1, gfp, widen);
+		first = next;
+	}
+	return r;
 }
 
 /**
@@ -198,16 +180,24 @@ out_page:
  */
 void dsync_bitmap_mark(struct dsync_bitmap *bm, u64 first, u64 count)
 {
-	u64 end = first + count;
+	mark(bm, first, count, GFP_NOWAIT | __GFP_NOWARN, true);
+}
 
-	while (first < end) {
-		unsigned long n = first >> DSYNC_PAGE_SHIFT;
-		u64 next = min_t(u64, end, (u64)(n + 1) << DSYNC_PAGE_SHIFT);
-
-		mark_slot(bm, n, first % DSYNC_PAGE_BITS,
-			  (next - 1) % DSYNC_PAGE_BITS);
-		first = next;
-	}
+/**
+ * dsync_bitmap_mark_exactly() - puts blocks into the set, and no others
+ * @bm: the set
+ * @first: the first block
+ * @count: how many; @first + @count must not exceed nr_bits
+ * @gfp: how to allocate
+ *
+ * Return: 0, or -ENOMEM: then some of the blocks may be in the set.
+ *
+ * Context: as @gfp. Safe as dsync_bitmap_mark() is.
+ */
+int dsync_bitmap_mark_exactly(struct dsync_bitmap *bm, u64 first, u64 count,
+			      gfp_t gfp)
+{
+	return mark(bm, first, count, gfp, false);
 }
 
 /* Hands one slot of a quiescent set over to a set that is being marked. */
@@ -362,206 +352,4 @@ void dsync_bitmap_move(struct dsync_bitmap *into, struct dsync_bitmap *from)
 		from->slots[n] = 0;
 	}
 	atomic_long_set(&into->coarse, atomic_long_read(&from->coarse));
-}
-
-static unsigned int count_slot(const struct dsync_bitmap *bm, unsigned long n)
-{
-	unsigned long slot = READ_ONCE(bm->slots[n]), *page = slot_page(slot);
-	unsigned int bits = page_bits(bm, n), sum = 0, i;
-
-	if (page) {
-		for (i = 0; i < PAGE_WORDS; i++)
-			sum += hweight_long(READ_ONCE(page[i]));
-		return sum;
-	}
-	for (i = 0; i < UNITS && i * UNIT_BITS < bits; i++)
-		if (slot & BIT(UNITS + i))
-			sum += min(UNIT_BITS, bits - i * UNIT_BITS);
-	return sum;
-}
-
-/**
- * dsync_bitmap_count() - counts the blocks in some pages of the set
- * @bm: the set
- * @page: the first page
- * @nr_pages: how many; pages beyond the end hold nothing
- *
- * Return: the number of blocks.
- *
- * Context: does not sleep. Safe against marks.
- */
-u64 dsync_bitmap_count(const struct dsync_bitmap *bm, unsigned long page,
-		       unsigned long nr_pages)
-{
-	u64 sum = 0;
-
-	for (; nr_pages && page < bm->nr_pages; page++, nr_pages--)
-		sum += count_slot(bm, page);
-	return sum;
-}
-
-/**
- * dsync_bitmap_next_page() - finds the next page that is not known as empty
- * @bm: the set
- * @page: where to start
- *
- * Return: that page, or nr_pages.
- *
- * Context: does not sleep. Safe against marks.
- */
-unsigned long dsync_bitmap_next_page(const struct dsync_bitmap *bm,
-				     unsigned long page)
-{
-	while (page < bm->nr_pages && !READ_ONCE(bm->slots[page]))
-		page++;
-	return page;
-}
-
-/**
- * dsync_bitmap_read() - copies one page of bits out
- * @bm: the set
- * @page: which page
- * @buf: DSYNC_PAGE_BYTES, becomes little-endian bits, zero beyond nr_bits
- *
- * Context: does not sleep. Safe against marks.
- */
-void dsync_bitmap_read(const struct dsync_bitmap *bm, unsigned long page,
-		       unsigned long *buf)
-{
-	unsigned long slot = READ_ONCE(bm->slots[page]);
-	unsigned long *bits = slot_page(slot);
-	unsigned int i;
-
-	if (!bits) {
-		expand_slot(slot, buf, page_bits(bm, page));
-		return;
-	}
-	for (i = 0; i < PAGE_WORDS; i++)
-		buf[i] = READ_ONCE(bits[i]);
-}
-
-/* Copies bytes of one page out, from @pos to before @end. */
-static void get_slot_bytes(unsigned long slot, unsigned int pos,
-			   unsigned int end, u8 *buf)
-{
-	const u8 *page = (const u8 *)slot_page(slot);
-
-	if (page) {
-		memcpy(buf, page + pos, end - pos);
-		return;
-	}
-	while (pos < end) {
-		unsigned int unit = pos / UNIT_BYTES;
-		unsigned int n = min_t(unsigned int, end,
-				       (unit + 1) * UNIT_BYTES) - pos;
-
-		memset(buf, slot & BIT(UNITS + unit) ? 0xff : 0, n);
-		buf += n;
-		pos += n;
-	}
-}
-
-/**
- * dsync_bitmap_get_bytes() - copies any part of the set out
- * @bm: the set
- * @pos: the first byte of its bits
- * @buf: becomes little-endian bits, zero beyond nr_bits
- * @count: bytes
- *
- * Context: does not sleep. Safe against marks.
- */
-void dsync_bitmap_get_bytes(const struct dsync_bitmap *bm, u64 pos, void *buf,
-			    unsigned int count)
-{
-	u64 end = min_t(u64, pos + count, dsync_bitmap_bytes(bm));
-	u8 *out = buf;
-
-	memset(buf, 0, count);
-	while (pos < end) {
-		unsigned long n = pos / DSYNC_PAGE_BYTES;
-		unsigned int from = pos % DSYNC_PAGE_BYTES;
-		unsigned int to = min_t(u64, end - (pos - from),
-					DSYNC_PAGE_BYTES);
-
-		get_slot_bytes(READ_ONCE(bm->slots[n]), from, to, out);
-		out += to - from;
-		pos += to - from;
-	}
-	/* A coarse slot reaches beyond the end. */
-	if (out > (u8 *)buf && end == dsync_bitmap_bytes(bm) &&
-	    bm->nr_bits % 8)
-		out[-1] &= (1U << bm->nr_bits % 8) - 1;
-}
-
-/**
- * dsync_bitmap_mark_bytes() - puts blocks into the set, given as bits
- * @bm: the set
- * @pos: the byte of its bits where @bits begin
- * @bits: little-endian, aligned to a long; what is beyond nr_bits is ignored
- * @count: bytes
- *
- * Context: as dsync_bitmap_mark(), but cond_resched() is advised around it.
- */
-void dsync_bitmap_mark_bytes(struct dsync_bitmap *bm, u64 pos,
-			     const void *bits, unsigned int count)
-{
-	u64 base = pos * 8;
-	unsigned long nr, from, to;
-
-	if (base >= bm->nr_bits)
-		return;
-	nr = min_t(u64, count * 8ULL, bm->nr_bits - base);
-	for (to = 0;;) {
-		from = find_next_bit_le(bits, nr, to);
-		if (from >= nr)
-			return;
-		to = find_next_zero_bit_le(bits, nr, from);
-		dsync_bitmap_mark(bm, base + from, to - from);
-	}
-}
-
-/**
- * dsync_bitmap_any() - says whether a range may hold any block
- * @bm: the set
- * @first: the first block
- * @count: how many, at least 1; a rough look: whole pages of the set
- *
- * Context: does not sleep. Safe against marks.
- */
-bool dsync_bitmap_any(const struct dsync_bitmap *bm, u64 first, u64 count)
-{
-	unsigned long page = first >> DSYNC_PAGE_SHIFT;
-	u64 last = min_t(u64, first + count, bm->nr_bits) - 1;
-
-	return dsync_bitmap_next_page(bm, page) <=
-	       (unsigned long)(last >> DSYNC_PAGE_SHIFT);
-}
-
-/**
- * dsync_bitmap_write() - replaces one page of bits
- * @bm: the set; quiescent
- * @page: which page
- * @buf: DSYNC_PAGE_BYTES from kmalloc(); bits beyond nr_bits are ignored
- *
- * Return: memory that the caller is to kfree(): the page that was there
- * before, or @buf itself when it need not be kept, or NULL.
- *
- * Context: does not sleep, needs no memory.
- */
-unsigned long *dsync_bitmap_write(struct dsync_bitmap *bm, unsigned long page,
-				  unsigned long *buf)
-{
-	unsigned long *before = slot_page(bm->slots[page]);
-	unsigned int bits = page_bits(bm, page), sum = 0, i;
-
-	cut_page(buf, bits);
-	for (i = 0; i < PAGE_WORDS; i++)
-		sum += hweight_long(buf[i]);
-	if (sum && sum < bits) {
-		bm->slots[page] = (unsigned long)buf;
-		return before;
-	}
-	bm->slots[page] = sum ? SLOT_FULL : 0;
-	kfree(before);
-	return buf;
 }

@@ -28,22 +28,27 @@ struct dsync_bitmap *dsync_bitmap_create(u64 nr_bits);
 void dsync_bitmap_destroy(struct dsync_bitmap *bm);
 
 void dsync_bitmap_mark(struct dsync_bitmap *bm, u64 first, u64 count);
+int dsync_bitmap_mark_exactly(struct dsync_bitmap *bm, u64 first, u64 count,
+			      gfp_t gfp);
 void dsync_bitmap_merge(struct dsync_bitmap *into, struct dsync_bitmap *from);
 
 void dsync_bitmap_clear(struct dsync_bitmap *bm);
 void dsync_bitmap_fill(struct dsync_bitmap *bm);
 void dsync_bitmap_move(struct dsync_bitmap *into, struct dsync_bitmap *from);
 
+/* dm-dsync-bits.c */
 u64 dsync_bitmap_count(const struct dsync_bitmap *bm, unsigned long page,
 		       unsigned long nr_pages);
 unsigned long dsync_bitmap_next_page(const struct dsync_bitmap *bm,
 				     unsigned long page);
+u64 dsync_bitmap_next(const struct dsync_bitmap *bm, u64 first, u64 end);
+u64 dsync_bitmap_next_zero(const struct dsync_bitmap *bm, u64 first, u64 end);
 void dsync_bitmap_read(const struct dsync_bitmap *bm, unsigned long page,
 		       unsigned long *buf);
 void dsync_bitmap_get_bytes(const struct dsync_bitmap *bm, u64 pos, void *buf,
 			    unsigned int count);
-void dsync_bitmap_mark_bytes(struct dsync_bitmap *bm, u64 pos,
-			     const void *bits, unsigned int count);
+void dsync_bitmap_mark_bytes(struct dsync_bitmap *bm, u64 pos, const void *bits,
+			     unsigned int count);
 bool dsync_bitmap_any(const struct dsync_bitmap *bm, u64 first, u64 count);
 unsigned long *dsync_bitmap_write(struct dsync_bitmap *bm, unsigned long page,
 				  unsigned long *buf);

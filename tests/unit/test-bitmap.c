@@ -5,6 +5,7 @@
  * The array knows what was marked; the bitmap may know more only where memory
  * was refused, and then not more than whole units.
  */
+#include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -188,6 +189,48 @@ static void without_memory_a_mark_grows_to_its_unit(void **state)
 	assert_true(has(bm, 2 * UNIT));
 	assert_false(has(bm, 3 * UNIT));
 	dsync_bitmap_destroy(bm);
+}
+
+static void an_exact_mark_fails_where_another_would_grow(void **state)
+{
+	struct dsync_bitmap *bm = dsync_bitmap_create(2 * DSYNC_PAGE_BITS);
+
+	refuse_one_in = 1;
+	assert_int_equal(dsync_bitmap_mark_exactly(bm, 7, 1, GFP_NOWAIT),
+			 -ENOMEM);
+	assert_int_equal(dsync_bitmap_mark_exactly(bm, UNIT, DSYNC_PAGE_BITS,
+						   GFP_NOWAIT),
+			 0);
+	assert_int_equal(count(bm), DSYNC_PAGE_BITS);
+	refuse_one_in = 0;
+	assert_int_equal(dsync_bitmap_mark_exactly(bm, 7, 1, GFP_NOWAIT), 0);
+	assert_int_equal(count(bm), DSYNC_PAGE_BITS + 1);
+	assert_true(has(bm, 7));
+	dsync_bitmap_destroy(bm);
+}
+
+static void the_next_block_is_found(void **state)
+{
+	u64 size = 4 * DSYNC_PAGE_BITS - 77;
+
+	for (int round = 0; round < 200; round++) {
+		struct dsync_bitmap *bm = dsync_bitmap_create(size);
+		u64 i, from = below(size), end = from + below(size - from + 1);
+		u64 set = end, clear = end;
+
+		for (i = below(8); i; i--) {
+			u64 first = below(size);
+
+			dsync_bitmap_mark(bm, first, 1 + below(size - first));
+		}
+		for (i = below(3); i; i--)
+			dsync_bitmap_mark(bm, UNIT * below(100), UNIT);
+		for (i = end; i-- > from;)
+			*(has(bm, i) ? &set : &clear) = i;
+		assert_int_equal(dsync_bitmap_next(bm, from, end), set);
+		assert_int_equal(dsync_bitmap_next_zero(bm, from, end), clear);
+		dsync_bitmap_destroy(bm);
+	}
 }
 
 /*-----------------------------------------------------------------*/
@@ -416,6 +459,8 @@ int main(int argc, char **argv)
 		TEST(a_mark_covers_its_range_and_nothing_else),
 		TEST(whole_units_need_no_page),
 		TEST(without_memory_a_mark_grows_to_its_unit),
+		TEST(an_exact_mark_fails_where_another_would_grow),
+		TEST(the_next_block_is_found),
 		TEST(random_marks_and_merges_match_a_plain_array),
 		TEST(random_marks_without_memory_lose_nothing),
 		TEST(moving_into_a_larger_set_keeps_everything),

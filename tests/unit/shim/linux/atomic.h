@@ -11,6 +11,9 @@
 
 #define __force
 
+typedef int64_t s64;
+typedef unsigned int gfp_t;
+
 typedef struct {
 	long counter;
 } atomic_long_t;
@@ -35,6 +38,20 @@ static inline void atomic_long_or(long i, atomic_long_t *v)
 	__atomic_fetch_or(&v->counter, i, __ATOMIC_RELAXED);
 }
 
+typedef struct {
+	s64 counter;
+} atomic64_t;
+
+static inline s64 atomic64_read(const atomic64_t *v)
+{
+	return __atomic_load_n(&v->counter, __ATOMIC_RELAXED);
+}
+
+static inline void atomic64_set(atomic64_t *v, s64 i)
+{
+	__atomic_store_n(&v->counter, i, __ATOMIC_RELAXED);
+}
+
 static inline unsigned long shim_cmpxchg(unsigned long *p, unsigned long old,
 					 unsigned long new)
 {
@@ -44,6 +61,7 @@ static inline unsigned long shim_cmpxchg(unsigned long *p, unsigned long old,
 }
 #define cmpxchg shim_cmpxchg
 
+#define smp_mb() __atomic_thread_fence(__ATOMIC_SEQ_CST)
 #define smp_mb__after_atomic() __atomic_thread_fence(__ATOMIC_SEQ_CST)
 
 #endif

@@ -16,4 +16,20 @@
 
 #define min(a, b) ((a) < (b) ? (a) : (b))
 
+#define max(a, b) ((a) > (b) ? (a) : (b))
+#define round_down(x, y) ((x) & ~((__typeof__(x))(y)-1))
+
+static inline unsigned long shim_find_le(const void *bits, unsigned long size,
+					 unsigned long from, int set)
+{
+	const unsigned char *bytes = bits;
+
+	while (from < size && (bytes[from / 8] >> from % 8 & 1) != set)
+		from++;
+	return from < size ? from : size;
+}
+#define find_next_bit_le(bits, size, from) shim_find_le(bits, size, from, 1)
+#define find_next_zero_bit_le(bits, size, from) \
+	shim_find_le(bits, size, from, 0)
+
 #endif
