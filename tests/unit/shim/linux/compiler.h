@@ -4,5 +4,6 @@
 #define SHIM_LINUX_COMPILER_H
 
 #define READ_ONCE(x) __atomic_load_n(&(x), __ATOMIC_CONSUME)
+#define WRITE_ONCE(x, value) __atomic_store_n(&(x), value, __ATOMIC_RELAXED)
 
 #endif

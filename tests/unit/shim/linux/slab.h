@@ -9,6 +9,7 @@
 #define GFP_KERNEL 0
 #define GFP_NOWAIT 1
 #define __GFP_NOWARN 2
+#define __GFP_NORETRY 4
 
 /* The test provides it: to fail at will, and to count what is still there. */
 void *shim_alloc(size_t size, int gfp);
