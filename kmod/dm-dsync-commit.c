@@ -20,6 +20,7 @@
 #include <linux/blkdev.h>
 #include <linux/math64.h>
 
+#include "dm-dsync-hold.h"
 #include "dm-dsync-meta.h"
 
 /**
@@ -38,17 +39,19 @@ void dsync_meta_defer(struct dsync_meta *meta, struct bio *bio)
 }
 
 /**
- * dsync_meta_submit() - lets writes go
+ * dsync_meta_submit() - lets writes go, as far as metadata are concerned
+ * @meta: the metadata
  * @bios: the writes; becomes empty
  *
  * Context: may sleep.
  */
-void dsync_meta_submit(struct bio_list *bios)
+void dsync_meta_submit(struct dsync_meta *meta, struct bio_list *bios)
 {
 	struct bio *bio;
 
 	while ((bio = bio_list_pop(bios)))
-		submit_bio_noacct(bio);
+		if (!dsync_hold_delays(meta->ep, bio))
+			submit_bio_noacct(bio);
 }
 
 static bool take_all(struct dsync_meta *meta, struct bio_list *bios)
@@ -181,11 +184,11 @@ static void commit(struct dsync_meta *meta, struct bio_list *bios)
 		else
 			dsync_regions_activate(meta->rg);
 	}
-	dsync_meta_submit(bios);
+	dsync_meta_submit(meta, bios);
 
 	if (!bio_list_empty(&wide)) {
 		write_wide(meta, &wide);
-		dsync_meta_submit(&wide);
+		dsync_meta_submit(meta, &wide);
 	}
 	if (!bio_list_empty(&rest)) {
 		put_back(meta, &rest);
@@ -218,7 +221,7 @@ void dsync_meta_commit_work(struct work_struct *work)
 	while (take_all(meta, &bios)) {
 		mutex_lock(&meta->commit_lock);
 		if (READ_ONCE(meta->bypass))
-			dsync_meta_submit(&bios);
+			dsync_meta_submit(meta, &bios);
 		else
 			commit(meta, &bios);
 		mutex_unlock(&meta->commit_lock);

@@ -35,6 +35,7 @@
 
 #include "dm-dsync-bitmap.h"
 #include "dm-dsync-epoch.h"
+#include "dm-dsync-hold.h"
 #include "dm-dsync-meta.h"
 
 /* Pages to count under the lock in one go: 8 GiB of disk, some 100 us. */
@@ -255,6 +256,7 @@ static int cut(struct dsync_epochs *ep, const uuid_t *id)
 	sets->ids = next;
 	swap(sets->map[DSYNC_DIRTY], sets->map[DSYNC_FROZEN]);
 	swap(sets->map[DSYNC_SEED], sets->map[DSYNC_SEEDED]);
+	dsync_hold_arm(ep);
 	ep->switches++;
 	return 0;
 }
@@ -276,6 +278,7 @@ static int drop(struct dsync_epochs *ep, const uuid_t *id)
 	sets->ids = next;
 	sets->gap = DSYNC_CLEAN;
 	sets->suspect = 0;
+	dsync_hold_end(ep);
 	dsync_bitmap_clear(sets->map[DSYNC_FROZEN]);
 	dsync_bitmap_clear(sets->map[DSYNC_SEEDED]);
 	ep->switches++;
@@ -289,6 +292,7 @@ static int undo(struct dsync_epochs *ep, const uuid_t *id)
 	if (!uuid_equal(id, &sets->ids.open))
 		return uuid_equal(id, &sets->ids.aborted) ? 0 : -ESTALE;
 
+	dsync_hold_end(ep);
 	if (ep->meta)
 		dsync_meta_abort(ep->meta, sets->map[DSYNC_FROZEN]);
 	dsync_bitmap_merge(sets->map[DSYNC_DIRTY], sets->map[DSYNC_FROZEN]);

@@ -9,6 +9,7 @@
 #include <linux/uuid.h>
 
 struct dsync_bitmap;
+struct dsync_hold;
 struct dsync_meta;
 
 enum dsync_state {
@@ -99,6 +100,8 @@ void dsync_sets_destroy(struct dsync_sets *sets);
  * @sets: read without the lock by map() only, as they are exchanged only
  *	while the device is suspended; NULL before the first resume
  * @meta: what makes them durable, or NULL; read by map() likewise
+ * @hold: what protects the frozen set, or NULL; read within RCU by map()
+ * @hold_timeout: how long writes may wait for it, in jiffies
  * @switches: counts changes of the sets, for those who drop the lock
  * @suspended: no I/O can reach map(); this is ours, not dm's
  * @suspends: how often that came true
@@ -107,6 +110,8 @@ struct dsync_epochs {
 	struct mutex lock;
 	struct dsync_sets *sets;
 	struct dsync_meta *meta;
+	struct dsync_hold __rcu *hold;
+	unsigned long hold_timeout;
 	unsigned int switches;
 	bool suspended;
 	u64 suspends;

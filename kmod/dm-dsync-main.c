@@ -8,6 +8,7 @@
 #include <linux/init.h>
 #include <linux/module.h>
 
+#include "dm-dsync-hold.h"
 #include "dm-dsync-io.h"
 #include "dm-dsync-proc.h"
 #include "dm-dsync.h"
@@ -25,8 +26,13 @@ static int __init dsync_init(void)
 	r = dsync_target_init();
 	if (r)
 		goto err_proc_exit;
+	r = dsync_hold_target_init();
+	if (r)
+		goto err_target_exit;
 	return 0;
 
+err_target_exit:
+	dsync_target_exit();
 err_proc_exit:
 	dsync_proc_exit();
 err_io_exit:
@@ -37,6 +43,7 @@ err:
 
 static void __exit dsync_exit(void)
 {
+	dsync_hold_target_exit();
 	dsync_target_exit();
 	dsync_proc_exit();
 	dsync_io_exit();

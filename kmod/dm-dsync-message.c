@@ -10,9 +10,11 @@
  * A message keeps its table alive, so no suspend gets through before it ends.
  */
 #include <linux/device-mapper.h>
+#include <linux/kernel.h>
 #include <linux/string.h>
 #include <linux/uuid.h>
 
+#include "dm-dsync-hold.h"
 #include "dm-dsync-meta.h"
 #include "dm-dsync.h"
 #include "uapi/dsync.h"
@@ -62,10 +64,39 @@ static int handle_flush(struct dsync *ds, unsigned int argc, char **argv)
 	return ds->meta ? dsync_meta_flush(ds->meta) : 0;
 }
 
+static int parse_range(struct dsync *ds, char **argv, u64 *first, u64 *count)
+{
+	u64 nr = dsync_nr_blocks(&ds->geo);
+
+	if (kstrtou64(argv[0], 10, first) || kstrtou64(argv[1], 10, count) ||
+	    *first >= nr || !*count || *count > nr - *first) {
+		DMERR("release: '%s %s' are not blocks of this device", argv[0],
+		      argv[1]);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* All ranges are looked at before anything is done. */
 static int handle_release(struct dsync *ds, unsigned int argc, char **argv)
 {
-	DMERR("release: there is no hold");
-	return -ENODATA;
+	u64 first, count;
+	unsigned int i;
+	int r = 0;
+
+	if (argc % 2 == 0) {
+		DMERR("release: a COUNT is missing");
+		return -EINVAL;
+	}
+	for (i = 1; i < argc && !r; i += 2)
+		r = parse_range(ds, argv + i, &first, &count);
+	for (i = 1; i < argc && !r; i += 2) {
+		parse_range(ds, argv + i, &first, &count);
+		r = dsync_hold_release(ds->epochs, first, count);
+	}
+	if (r == -ENODATA)
+		DMERR("release: no hold is armed");
+	return r;
 }
 
 static const struct {

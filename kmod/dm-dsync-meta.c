@@ -44,6 +44,7 @@
  *	lock of the epochs	held during transfers of the superblock, so
  *				that an epoch changes at once in RAM and on disk
  *	regions lock, lock	spinlocks, leaves
+ *	lock of the hold	a spinlock, leaf; see dm-dsync-hold.c
  *
  * Workers take the lock of the epochs, never the registry lock (but @event
  * does). Whoever waits for a worker while he holds a lock must know that the
@@ -260,7 +261,7 @@ void dsync_meta_fail(struct dsync_meta *meta, const char *what, int error)
 	bio_list_init(&meta->waiting);
 	spin_unlock(&meta->lock);
 
-	dsync_meta_submit(&bios);
+	dsync_meta_submit(meta, &bios);
 	wake_up_all(&meta->wait);
 	atomic64_inc(&meta->nr_failures);
 	if (!first)

@@ -148,7 +148,7 @@ void dsync_meta_lose(struct dsync_meta *meta, struct dsync_sets *sets,
 int dsync_meta_write_intents(struct dsync_meta *meta);
 void dsync_meta_commit_work(struct work_struct *work);
 void dsync_meta_defer(struct dsync_meta *meta, struct bio *bio);
-void dsync_meta_submit(struct bio_list *bios);
+void dsync_meta_submit(struct dsync_meta *meta, struct bio_list *bios);
 
 /* dm-dsync-writer.c */
 void dsync_meta_writer_work(struct work_struct *work);

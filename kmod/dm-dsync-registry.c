@@ -35,6 +35,7 @@
  * dm-dsync-epoch.c for what this forbids. Moreover nobody waits for a META_DEV
  * under it: it would stop all other devices.
  */
+#include <linux/blkdev.h>
 #include <linux/device-mapper.h>
 #include <linux/dm-ioctl.h>
 #include <linux/list.h>
@@ -42,31 +43,15 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
+#include "dm-dsync-device.h"
+#include "dm-dsync-hold.h"
 #include "dm-dsync-meta.h"
 #include "dm-dsync-proc.h"
 #include "dm-dsync-registry.h"
 #include "dm-dsync.h"
 
-/**
- * struct dsync_device - what the tables of one mapped device share
- * @node: in the list of all
- * @md: whose it is
- * @instances: the targets that joined
- * @owner: the one that is live, or NULL
- * @proc: its files, or NULL before the first resume
- * @epochs: what is tracked
- */
-struct dsync_device {
-	struct list_head node;
-	struct mapped_device *md;
-	struct list_head instances;
-	struct dsync *owner;
-	struct dsync_proc *proc;
-	struct dsync_epochs epochs;
-};
-
-static DEFINE_MUTEX(registry_lock);
-static LIST_HEAD(registry);
+DEFINE_MUTEX(dsync_registry_lock);
+LIST_HEAD(dsync_registry);
 
 static struct dsync_device *create_device(struct mapped_device *md)
 {
@@ -92,7 +77,7 @@ static struct dsync_device *find_device(struct mapped_device *md)
 {
 	struct dsync_device *dev;
 
-	list_for_each_entry(dev, &registry, node)
+	list_for_each_entry(dev, &dsync_registry, node)
 		if (dev->md == md)
 			return dev;
 	return NULL;
@@ -112,7 +97,7 @@ static bool meta_is_taken(struct dsync_device *dev, struct dsync *ds)
 	struct dsync_device *other;
 	struct dsync *they;
 
-	list_for_each_entry(other, &registry, node)
+	list_for_each_entry(other, &dsync_registry, node)
 		list_for_each_entry(they, &other->instances, node)
 			if (other != dev && ds->meta_dev && same_meta(they, ds))
 				return true;
@@ -124,6 +109,10 @@ static char *refuse(struct dsync_device *dev, struct dsync *ds)
 {
 	struct dsync *other;
 
+	if (dsync_registry_is_store(ds->data->bdev->bd_dev))
+		return "DATA_DEV is in use as COW_DEV of a hold";
+	if (ds->meta_dev && dsync_registry_is_store(ds->meta_dev->bdev->bd_dev))
+		return "META_DEV is in use as COW_DEV of a hold";
 	if (meta_is_taken(dev, ds))
 		return "META_DEV is in use for another device";
 	if (!dev)
@@ -157,7 +146,7 @@ int dsync_registry_join(struct dsync *ds, struct dm_target *ti)
 		return -ENOMEM;
 	}
 
-	mutex_lock(&registry_lock);
+	mutex_lock(&dsync_registry_lock);
 	ds->table = ti->table;
 	dev = find_device(md);
 	ti->error = refuse(dev, ds);
@@ -165,14 +154,14 @@ int dsync_registry_join(struct dsync *ds, struct dm_target *ti)
 	if (!r && !dev) {
 		dev = unused;
 		unused = NULL;
-		list_add(&dev->node, &registry);
+		list_add(&dev->node, &dsync_registry);
 	}
 	if (!r) {
 		list_add(&ds->node, &dev->instances);
 		ds->device = dev;
 		ds->epochs = &dev->epochs;
 	}
-	mutex_unlock(&registry_lock);
+	mutex_unlock(&dsync_registry_lock);
 
 	destroy_device(unused);
 	return r;
@@ -192,27 +181,28 @@ void dsync_registry_leave(struct dsync *ds, bool gone)
 	struct dsync_proc *proc = NULL;
 	bool owned;
 
-	mutex_lock(&registry_lock);
+	mutex_lock(&dsync_registry_lock);
 	owned = dev->owner == ds;
 	if (owned) {
 		dev->owner = NULL;
 		swap(proc, dev->proc);
+		dsync_registry_orphan(dev);
 	}
-	mutex_unlock(&registry_lock);
+	mutex_unlock(&dsync_registry_lock);
 
 	/* Not under the lock: a reader may wait for a suspended device. */
 	dsync_proc_remove(proc);
 	if (ds->meta)
 		dsync_meta_close(ds->meta, owned && gone);
 
-	mutex_lock(&registry_lock);
+	mutex_lock(&dsync_registry_lock);
 	dsync_proc_free(proc);
 	list_del(&ds->node);
 	if (list_empty(&dev->instances)) {
 		list_del(&dev->node);
 		unused = dev;
 	}
-	mutex_unlock(&registry_lock);
+	mutex_unlock(&dsync_registry_lock);
 
 	destroy_device(unused);
 }
@@ -234,6 +224,13 @@ static enum standing standing_of(const struct dsync *ds)
 	if (!owner)
 		return STAND_FIRST;
 	return same_meta(owner, ds) ? STAND_HEIR : STAND_RIVAL;
+}
+
+/* A hold can go on. */
+static bool is_same_disk(const struct dsync *a, const struct dsync *b)
+{
+	return a->data->bdev == b->data->bdev &&
+	       a->geo.sectors == b->geo.sectors;
 }
 
 /* The device has run without this META_DEV, unless it is a new one. */
@@ -268,12 +265,13 @@ static void inherit_meta(struct dsync *ds, struct dsync *owner)
 void dsync_registry_take_over(struct dsync *ds)
 {
 	struct dsync_device *dev = ds->device;
+	unsigned int timeout_ms = ds->options.value[DSYNC_HOLD_TIMEOUT_MS];
 	struct dsync_sets *unused;
 	enum standing standing;
 
-	mutex_lock(&registry_lock);
+	mutex_lock(&dsync_registry_lock);
 	standing = standing_of(ds);
-	mutex_unlock(&registry_lock);
+	mutex_unlock(&dsync_registry_lock);
 
 	if (standing == STAND_OWNER)
 		return;
@@ -284,12 +282,15 @@ void dsync_registry_take_over(struct dsync *ds)
 	if (standing == STAND_RIVAL)
 		distrust(ds);
 
-	mutex_lock(&registry_lock);
+	mutex_lock(&dsync_registry_lock);
+	if (standing != STAND_HEIR || !is_same_disk(dev->owner, ds))
+		dsync_registry_orphan(dev);
 	unused = dsync_epochs_adopt(ds->epochs, ds->fresh, ds->meta,
 				    standing == STAND_HEIR);
 	ds->fresh = NULL;
 	dev->owner = ds;
-	mutex_unlock(&registry_lock);
+	dsync_hold_set_timeout(ds->epochs, msecs_to_jiffies(timeout_ms));
+	mutex_unlock(&dsync_registry_lock);
 
 	dsync_sets_destroy(unused);
 	if (ds->meta)
@@ -313,7 +314,7 @@ void dsync_registry_show(struct dsync *ds)
 	if (dm_copy_name_and_uuid(dev->md, name, NULL))
 		name[0] = '\0';
 
-	mutex_lock(&registry_lock);
+	mutex_lock(&dsync_registry_lock);
 	noio = memalloc_noio_save();
 	if (!dev->proc)
 		dev->proc = dsync_proc_create(name, dm_device_name(dev->md),
@@ -322,7 +323,7 @@ void dsync_registry_show(struct dsync *ds)
 	if (!dev->proc)
 		DMWARN("%s: no files in /proc for this device",
 		       dm_device_name(dev->md));
-	mutex_unlock(&registry_lock);
+	mutex_unlock(&dsync_registry_lock);
 }
 
 /**
@@ -336,8 +337,8 @@ void dsync_registry_event(struct dsync_epochs *ep)
 	struct dsync_device *dev =
 		container_of(ep, struct dsync_device, epochs);
 
-	mutex_lock(&registry_lock);
+	mutex_lock(&dsync_registry_lock);
 	if (dev->owner)
 		dm_table_event(dev->owner->table);
-	mutex_unlock(&registry_lock);
+	mutex_unlock(&dsync_registry_lock);
 }

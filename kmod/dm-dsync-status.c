@@ -9,6 +9,7 @@
 #include <linux/device-mapper.h>
 #include <linux/uuid.h>
 
+#include "dm-dsync-hold.h"
 #include "dm-dsync-meta.h"
 #include "dm-dsync.h"
 #include "uapi/dsync.h"
@@ -18,6 +19,12 @@ static const char *const states[] = {
 	[DSYNC_RECOVERED] = DSYNC_STATE_RECOVERED,
 	[DSYNC_DEGRADED] = DSYNC_STATE_DEGRADED,
 	[DSYNC_LOST] = DSYNC_STATE_LOST,
+};
+
+static const char *const hold_states[] = {
+	[DSYNC_HOLD_READY] = DSYNC_HOLD_STATE_READY,
+	[DSYNC_HOLD_ARMED] = DSYNC_HOLD_STATE_ARMED,
+	[DSYNC_HOLD_INVALID] = DSYNC_HOLD_STATE_INVALID,
 };
 
 /* Prints an id or, for none, a dash. */
@@ -52,23 +59,30 @@ static void status_info(struct dsync *ds, char *result, unsigned int maxlen)
 	char epoch[UUID_STRING_LEN + 1], open[UUID_STRING_LEN + 1];
 	struct dsync_summary sum = {.dirty = dsync_nr_blocks(&ds->geo)};
 	char uuid[UUID_STRING_LEN + 1];
+	struct dsync_hold_summary hold = {0};
 	struct meta_summary meta = {0};
+	const char *hold_state = DSYNC_HOLD_STATE_NONE;
 	size_t sz = 0;
 
 	dsync_epochs_summary(ds->epochs, &sum);
 	if (ds->meta)
 		summarize_meta(ds->meta, &meta);
+	if (dsync_hold_status(ds->epochs, &hold))
+		hold_state = hold_states[hold.state];
+	else
+		memset(&hold, 0, sizeof(hold));
 	DMEMIT("%s %llu %llu %s %llu %llu %llu", states[sum.state],
 	       1ULL << ds->geo.block_shift, dsync_nr_blocks(&ds->geo),
 	       print_id(&sum.epoch, epoch), sum.dirty, sum.frozen, sum.suspect);
-	DMEMIT(" open %s hold none suspends %llu", print_id(&sum.open, open),
-	       sum.suspends);
+	DMEMIT(" open %s hold %s suspends %llu", print_id(&sum.open, open),
+	       hold_state, sum.suspends);
 	DMEMIT(" coarse_marks %llu", sum.coarse_marks);
 	DMEMIT(" uuid %s active_regions %u", print_id(&meta.uuid, uuid),
 	       meta.active);
 	DMEMIT(" intent_commits %llu metadata_writes %llu metadata_failures %llu",
 	       meta.commits, meta.writes, meta.failures);
-	DMEMIT(" hold_copies 0 hold_used 0 hold_size 0");
+	DMEMIT(" hold_copies %llu hold_used %llu hold_size %llu", hold.copies,
+	       hold.used, hold.size);
 }
 
 static const char *meta_name(const struct dsync *ds)

@@ -10,7 +10,8 @@
  * ours. map() marks the blocks and passes the bio on; that takes no lock, does
  * not sleep and cannot fail. With a META_DEV, the first write into a region
  * waits for a worker instead (see dm-dsync-commit.c), or is told to come again
- * if it must not wait. Reads never wait.
+ * if it must not wait. So it is with the first write to a block that a hold
+ * protects (see dm-dsync-hold.c). Reads never wait.
  *
  * Everything that is a write by its opcode is marked over its whole range.
  * Device mapper sends a discard of gigabytes down as one bio, at whatever
@@ -28,6 +29,7 @@
 #include <linux/slab.h>
 
 #include "dm-dsync-bitmap.h"
+#include "dm-dsync-hold.h"
 #include "dm-dsync-meta.h"
 #include "dm-dsync-registry.h"
 #include "dm-dsync.h"
@@ -151,6 +153,7 @@ static void set_bios(struct dm_target *ti)
 	ti->num_discard_bios = 1;
 	ti->num_secure_erase_bios = 1;
 	ti->num_write_zeroes_bios = 1;
+	ti->per_io_data_size = sizeof(struct dsync_wait);
 	dsync_compat_set_bios(ti);
 }
 
@@ -244,8 +247,12 @@ static int dsync_map(struct dm_target *ti, struct bio *bio)
 		return DM_MAPIO_REMAPPED;
 
 	bio->bi_iter.bi_sector = dm_target_offset(ti, bio->bi_iter.bi_sector);
-	if (!op_is_write(bio_op(bio)) || may_write_now(ds, bio))
+	if (!op_is_write(bio_op(bio)))
 		return DM_MAPIO_REMAPPED;
+	if (may_write_now(ds, bio))
+		return dsync_hold_delays(ds->epochs, bio) ?
+			       DM_MAPIO_SUBMITTED :
+			       DM_MAPIO_REMAPPED;
 
 	if (bio->bi_opf & REQ_NOWAIT)
 		bio_wouldblock_error(bio);

@@ -25,6 +25,21 @@ static inline sector_t bdev_nr_sectors(struct block_device *bdev)
 }
 #endif
 
+/* 5.11: numbers in place of a device that is open */
+#ifndef HAVE_LOOKUP_BDEV_DEV
+static inline int dsync_compat_lookup_bdev(const char *path, dev_t *dev)
+{
+	struct block_device *bdev = lookup_bdev(path);
+
+	if (IS_ERR(bdev))
+		return PTR_ERR(bdev);
+	*dev = bdev->bd_dev;
+	bdput(bdev);
+	return 0;
+}
+#define lookup_bdev dsync_compat_lookup_bdev
+#endif
+
 /* 5.15: a flag of the disk in place of one of its queue */
 static inline bool disk_is_dead(struct gendisk *disk)
 {

@@ -4,6 +4,7 @@
 #define UAPI_DSYNC_H
 
 #define DSYNC_TARGET "dsync"
+#define DSYNC_HOLD_TARGET "dsync-hold"
 #define DSYNC_PROC_DIR "dsync"
 
 /* Files in /proc/dsync/NAME/ */
@@ -24,6 +25,12 @@
 #define DSYNC_STATE_RECOVERED "recovered"
 #define DSYNC_STATE_DEGRADED "degraded"
 #define DSYNC_STATE_LOST "lost"
+
+/* hold in the status line */
+#define DSYNC_HOLD_STATE_NONE "none"
+#define DSYNC_HOLD_STATE_READY "ready"
+#define DSYNC_HOLD_STATE_ARMED "armed"
+#define DSYNC_HOLD_STATE_INVALID "invalid"
 
 /* The smallest block, in 512-byte sectors */
 #define DSYNC_MIN_BLOCK_SECTORS 8
