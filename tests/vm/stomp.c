@@ -5,6 +5,8 @@
  *	stomp write [-s SEED] [-n OPS] [-t THREADS] [-o START] [-l LENGTH]
  *		    DEVICE TOUCHED
  *	stomp check [-x] BEFORE AFTER BITS TOUCHED
+ *	stomp count [-k SLOTS] DEVICE...
+ *	stomp instant [-k SLOTS] DEVICE...
  *
  * write: random writes, zeroes and discards of random size and place, within
  * LENGTH bytes from START, until OPS are done or SIGTERM ends it. Before each,
@@ -14,6 +16,13 @@
  *
  * check: every block in which the two images differ must be in BITS, and
  * nothing may be in BITS that is not in TOUCHED; with -x they must be equal.
+ *
+ * count: writes 1, 2, 3 ... to the first block of each device in turn, the
+ * next number to the second, and so on, round the first SLOTS blocks, until
+ * SIGTERM.
+ *
+ * instant: what is on the devices must be what count leaves when it ends at
+ * any one instant.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -316,6 +325,91 @@ static int cmd_check(int argc, char **argv)
 	return wrong ? 1 : 0;
 }
 
+/*------------------------------------------------------ count, instant */
+
+#define MAX_DEVICES 8
+
+struct counter {
+	int fds[MAX_DEVICES];
+	int nr;
+	uint64_t slots;
+	uint64_t *buf;
+};
+
+static int open_counter(struct counter *c, int argc, char **argv, int flags)
+{
+	int opt;
+
+	c->slots = 64;
+	while ((opt = getopt(argc, argv, "k:")) != -1) {
+		if (opt != 'k')
+			return 2;
+		c->slots = strtoull(optarg, NULL, 0);
+	}
+	for (; optind < argc && c->nr < MAX_DEVICES; optind++, c->nr++) {
+		c->fds[c->nr] = open(argv[optind], flags | O_DIRECT);
+		if (c->fds[c->nr] < 0)
+			die(argv[optind]);
+	}
+	c->buf = aligned_alloc(BLOCK, BLOCK);
+	return c->nr && c->slots && c->buf ? 0 : 2;
+}
+
+static int cmd_count(int argc, char **argv)
+{
+	struct counter c = {0};
+	int status = open_counter(&c, argc, argv, O_RDWR);
+
+	signal(SIGTERM, on_sigterm);
+	for (uint64_t n = 1; !status && !enough; n++) {
+		uint64_t at = (n - 1) % c.slots * BLOCK;
+
+		for (size_t i = 0; i < BLOCK / sizeof(n); i++)
+			c.buf[i] = n;
+		for (int i = 0; i < c.nr; i++)
+			if (pwrite(c.fds[i], c.buf, BLOCK, at) != BLOCK)
+				die("write");
+	}
+	return status;
+}
+
+/* The largest number on a device; 0 if it could not have been left so. */
+static uint64_t read_counter(struct counter *c, int fd)
+{
+	uint64_t *found = calloc(c->slots, sizeof(*found)), max = 0, torn = 0;
+
+	for (uint64_t slot = 0; slot < c->slots; slot++) {
+		if (pread(fd, c->buf, BLOCK, slot * BLOCK) != BLOCK)
+			die("read");
+		found[slot] = c->buf[0];
+		for (size_t i = 0; i < BLOCK / sizeof(*c->buf); i++)
+			torn += c->buf[i] != found[slot];
+		max = found[slot] > max ? found[slot] : max;
+	}
+	for (uint64_t slot = 0; slot < c->slots; slot++)
+		torn += found[slot] != max - (max - 1 - slot) % c->slots;
+	free(found);
+	return torn ? 0 : max;
+}
+
+static int cmd_instant(int argc, char **argv)
+{
+	struct counter c = {0};
+	int status = open_counter(&c, argc, argv, O_RDONLY);
+	uint64_t first = 0, before = 0;
+
+	for (int i = 0; i < c.nr && !status; i++) {
+		uint64_t n = read_counter(&c, c.fds[i]);
+
+		printf("stomp: %llu\n", (unsigned long long)n);
+		first = i ? first : n;
+		if (!n || (i && n > before) || n + 1 < first)
+			status = 1;
+		before = n;
+	}
+	return status;
+}
+
 int main(int argc, char **argv)
 {
 	int status = 2;
@@ -324,7 +418,12 @@ int main(int argc, char **argv)
 		status = cmd_write(argc - 1, argv + 1);
 	else if (argc > 1 && !strcmp(argv[1], "check"))
 		status = cmd_check(argc - 1, argv + 1);
+	else if (argc > 1 && !strcmp(argv[1], "count"))
+		status = cmd_count(argc - 1, argv + 1);
+	else if (argc > 1 && !strcmp(argv[1], "instant"))
+		status = cmd_instant(argc - 1, argv + 1);
 	if (status == 2)
-		fprintf(stderr, "usage: stomp write|check ... (see stomp.c)\n");
+		fprintf(stderr,
+			"usage: stomp write|check|count|instant ... (see stomp.c)\n");
 	return status;
 }

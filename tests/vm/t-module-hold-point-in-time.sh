@@ -8,23 +8,21 @@
 # SEED=N repeats a run as far as the scheduler lets it.
 . "$TOP/tests/vm/lib.sh"
 . "$TOP/tests/vm/lib-module.sh"
+. "$TOP/tests/vm/lib-hold.sh"
 
 SEED=${SEED:-$((RANDOM << 15 | RANDOM))}
 RANDOM=$SEED
 echo "seed $SEED"
-stomp=$(program stomp) hold=$(program hold)
 read -r data meta cow <<<"$DISKS"
 
 # 40 MiB and a bit: the last block is short.
 size=$((40 << 20 | 1536))
-sectors=$((size / 512))
-dev=/dev/mapper/t
 
-# Random pages of the seed: single blocks, and a stretch
+# Single blocks, and a stretch
 write_seed() {
 	head -c $((size / 4096 / 8 + 1)) /dev/zero >seed
 	local i
-	for i in $(seq 40); do
+	for i in $(seq 20); do
 		printf '\x1' | dd of=seed bs=1 seek=$((RANDOM % 1280)) \
 			conv=notrunc status=none
 	done
@@ -33,51 +31,55 @@ write_seed() {
 	cat seed >/proc/dsync/t/seed
 }
 
-# The cut, with a copy of the disk
-cut_with_copy() {
-	timeout 60 dmsetup suspend t
-	dmsetup message t 0 epoch_begin "$(id "$1")"
-	dd if="$data" of=image bs=1M count=41 iflag=direct status=none
-	truncate -s $size image
-	timeout 60 dmsetup resume t
+# stomp OPTION...: until the round ends
+stompers=()
+stomp() {
+	"$stomp" write -s "$RANDOM" "$@" /dev/mapper/t \
+		"touched-${#stompers[@]}" >>stomp.log 2>&1 &
+	stompers+=($!)
 }
 
-# round N: write, cut, read while it is written to, end
+# round N OPTION...: write, cut, read while it is written to, end
 round() {
+	local epoch=$1 pid
+	shift
 	write_seed
-	dmsetup create h --readonly --table "0 $sectors dsync-hold $dev $cow"
+	make_hold h t "$cow"
 	expect_equal "$(value t hold)" ready
-	"$stomp" write -s $RANDOM -t 3 $dev touched >stomp.log 2>&1 &
-	stomper=$!
+	# Parts of the disk before the cut, all of it after
+	stompers=()
+	stomp -t 2 -o $((RANDOM % 2000 * 4096)) -l $((8 << 20))
+	stomp -o $((size - 8192 - 1536)) -l $((8192 + 1536))
 	sleep 0.$((RANDOM % 10))
-	cut_with_copy "$1"
+	cut_with_image t "$epoch" "$data" image
+	stomp -t 2
 	expect_equal "$(value t hold)" armed
-	"$hold" -s $RANDOM -t 2 -n 600 -d 1000 ${2-} \
+	"$hold" -s "$RANDOM" -t 2 -n 400 -d 1000 "$@" \
 		/dev/mapper/h image /proc/dsync/t/frozen seed ||
 		fail "$(dmsetup status)"
 	dmsetup status
 	expect_equal "$(value t hold)" armed
-	kill $stomper
-	wait $stomper || fail "$(cat stomp.log)"
+	[ "$(value t hold_copies)" -gt 0 ] || fail 'nothing was copied'
+	for pid in "${stompers[@]}"; do
+		kill "$pid"
+		wait "$pid" || fail "$(cat stomp.log)"
+	done
 	if [ $((RANDOM % 2)) = 0 ]; then
-		dmsetup message t 0 epoch_end "$(id "$1")"
+		end t "$epoch"
 	else
-		dmsetup message t 0 epoch_abort "$(id "$1")"
+		dmsetup message t 0 epoch_abort "$(id "$epoch")"
 	fi
 	expect_equal "$(value t hold)" none
 	dm_remove h
 }
 
-cleanup_fn dm_remove h
 epoch=0
 for where in - "$meta"; do
-	dm_create t "0 $sectors dsync $data $where 8"
+	dm_create t "0 $((size / 512)) dsync $data $where 8"
 	# So that what follows starts clean
 	cut_at t $((++epoch))
-	dmsetup message t 0 epoch_end "$(id $epoch)"
-	for _ in 1 2 3; do
-		round $((++epoch))
-		round $((++epoch)) '-r t'
-	done
+	end t $epoch
+	round $((++epoch))
+	round $((++epoch)) -r t
 	dm_remove t
 done
