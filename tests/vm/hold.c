@@ -11,8 +11,9 @@
  * what has a block that is not held must fail. It goes on until each held
  * block was read and READS reads (of all threads) are done, USECS apart.
  *
- * With -r, blocks are released at random once they were read, and must fail
- * from then on. ORIGIN is the name of the device.
+ * With -r, blocks are released at random, some right after they were read and
+ * some while they may be; they must fail from then on. ORIGIN is the name of
+ *the device.
  *
  * With -e any read may fail, but what is read must still be right.
  */
@@ -32,9 +33,13 @@
 #define SECTOR 512
 #define MAX_READ (1 << 20)
 
+enum { NO, YES, LEAVING };
+
 static uint64_t block_bytes = 4096;
 static uint64_t size, nr_blocks;
-static uint8_t *image, *held;
+static uint8_t *image;
+static volatile uint8_t *held; /* NO, YES, LEAVING: being released */
+static volatile bool finished;
 static const char *origin;
 static bool may_fail;
 static unsigned int delay;
@@ -76,7 +81,8 @@ static void add_bits(const char *path)
 	uint8_t *bits = load(path, &bytes);
 
 	for (uint64_t i = 0; i < nr_blocks && i / 8 < bytes; i++)
-		held[i] |= bits[i / 8] >> i % 8 & 1;
+		if (bits[i / 8] >> i % 8 & 1)
+			held[i] = YES;
 	free(bits);
 }
 
@@ -112,8 +118,12 @@ static void release(struct reader *r, uint64_t block, uint64_t count)
 	snprintf(arg.dm.name, sizeof(arg.dm.name), "%s", origin);
 	snprintf(arg.msg.message, sizeof(arg.text), "release %llu %llu",
 		 (unsigned long long)block, (unsigned long long)count);
+	for (uint64_t i = block; i < block + count; i++)
+		held[i] = held[i] ? LEAVING : NO;
+	__sync_synchronize();
 	if (!ioctl(control, DM_TARGET_MSG, &arg)) {
-		memset(held + block, 0, count);
+		for (uint64_t i = block; i < block + count; i++)
+			held[i] = NO;
 		r->released += count;
 	} else if (!may_fail) {
 		perror("release");
@@ -130,21 +140,30 @@ static void complain(struct reader *r, const char *what, uint64_t from,
 	r->wrong++;
 }
 
+static bool any(uint64_t first, uint64_t end, uint8_t what)
+{
+	for (; first < end; first++)
+		if (held[first] == what)
+			return true;
+	return false;
+}
+
 static void read_range(struct reader *r, uint64_t from, uint64_t length,
 		       uint8_t *buf)
 {
 	uint64_t first = from / block_bytes;
 	uint64_t end = (from + length - 1) / block_bytes + 1;
-	bool all = !memchr(held + first, 0, end - first);
+	bool all = !any(first, end, NO), left;
 	ssize_t n;
 
 	memset(buf, 0x5a, length);
 	n = pread(fd, buf, length, from);
+	left = any(first, end, NO) || any(first, end, LEAVING);
 	if (n != (ssize_t)length) {
 		r->refused++;
 		if (n >= 0 || errno != EIO)
 			complain(r, "strange error", from, length);
-		else if (all && !may_fail)
+		else if (!left && !may_fail)
 			complain(r, "held, but cannot be read", from, length);
 	} else if (!all) {
 		complain(r, "not held, but was read", from, length);
@@ -154,7 +173,7 @@ static void read_range(struct reader *r, uint64_t from, uint64_t length,
 		r->right++;
 	}
 	memset(r->done + first, 1, end - first);
-	if (all && n == (ssize_t)length && origin && !below(r, 4))
+	if (!left && n == (ssize_t)length && origin && !below(r, 4))
 		release(r, first, 1 + below(r, end - first));
 }
 
@@ -209,10 +228,25 @@ static void *run(void *arg)
 	return NULL;
 }
 
+/* Releases what others may be reading. */
+static void *run_releaser(void *arg)
+{
+	struct reader *r = arg;
+
+	while (!finished) {
+		uint64_t block = below(r, nr_blocks);
+
+		if (held[block] == YES)
+			release(r, block, 1);
+		usleep(1000);
+	}
+	return NULL;
+}
+
 int main(int argc, char **argv)
 {
 	unsigned int seed = getpid(), threads = 1;
-	struct reader *readers, sum = {0};
+	struct reader *readers, sum = {0}, releaser = {0};
 	uint64_t reads = 0;
 	int c;
 
@@ -265,6 +299,10 @@ int main(int argc, char **argv)
 		if (pthread_create(&r->thread, NULL, run, r))
 			die("thread");
 	}
+	releaser.seed = seed;
+	if (origin &&
+	    pthread_create(&releaser.thread, NULL, run_releaser, &releaser))
+		die("thread");
 	for (unsigned int i = 0; i < threads; i++) {
 		pthread_join(readers[i].thread, NULL);
 		sum.right += readers[i].right;
@@ -272,6 +310,11 @@ int main(int argc, char **argv)
 		sum.released += readers[i].released;
 		sum.wrong += readers[i].wrong;
 	}
+	finished = true;
+	if (origin)
+		pthread_join(releaser.thread, NULL);
+	sum.released += releaser.released;
+	sum.wrong += releaser.wrong;
 	printf("hold: %llu reads right, %llu refused, %llu blocks released\n",
 	       (unsigned long long)sum.right, (unsigned long long)sum.refused,
 	       (unsigned long long)sum.released);
