@@ -42,28 +42,25 @@ static int read_blocks(struct dsync_io **io, u64 sector, unsigned int bytes)
 /* The superblock in two copies */
 
 /* Each copy is read by itself, as the other one may be unreadable. */
-static enum dsync_find find_super(struct dsync_io **io,
-				  struct dsync_super *super)
+static bool read_supers(struct dsync_io **io)
 {
-	enum dsync_find find = DSYNC_FOUND_NOTHING;
-	struct dsync_super copy;
-	int i;
+	bool second = !read_blocks(io, DSYNC_META_BLOCK_SECTORS,
+				   DSYNC_META_BLOCK_BYTES);
+	void *buf;
+	int r;
 
-	for (i = 0; i < DSYNC_SUPER_COPIES; i++) {
-		if (read_blocks(io, i * DSYNC_META_BLOCK_SECTORS,
-				DSYNC_META_BLOCK_BYTES))
-			continue;
-		if (dsync_super_decode(&copy, (*io)->buf)) {
-			if (find == DSYNC_FOUND_NOTHING)
-				find = DSYNC_FOUND_UNKNOWN;
-			continue;
-		}
-		if (find != DSYNC_FOUND_SUPER ||
-		    copy.sequence > super->sequence)
-			*super = copy;
-		find = DSYNC_FOUND_SUPER;
-	}
-	return find;
+	if (!*io)
+		return false;
+	buf = (*io)->buf;
+	if (second)
+		memcpy(buf + DSYNC_META_BLOCK_BYTES, buf,
+		       DSYNC_META_BLOCK_BYTES);
+	else
+		memset(buf + DSYNC_META_BLOCK_BYTES, 0, DSYNC_META_BLOCK_BYTES);
+	r = read_blocks(io, DSYNC_SUPER_BLOCK, DSYNC_META_BLOCK_BYTES);
+	if (r && *io)
+		memset(buf, 0, DSYNC_META_BLOCK_BYTES);
+	return *io && (second || !r);
 }
 
 static enum dsync_find find_blank(struct dsync_disk *disk, struct dsync_io **io)
@@ -86,13 +83,17 @@ static enum dsync_find find_blank(struct dsync_disk *disk, struct dsync_io **io)
 static enum dsync_find probe(struct dsync_disk *disk, struct dsync_io **io,
 			     struct dsync_super *super)
 {
-	enum dsync_find find;
+	int r;
 
 	if (bdev_nr_sectors(disk->bdev) <
 	    DSYNC_SUPER_COPIES * DSYNC_META_BLOCK_SECTORS)
 		return DSYNC_FOUND_UNKNOWN;
-	find = find_super(io, super);
-	return find == DSYNC_FOUND_UNKNOWN ? find_blank(disk, io) : find;
+	if (!read_supers(io))
+		return DSYNC_FOUND_NOTHING;
+	r = dsync_super_pick(super, (*io)->buf);
+	if (r >= 0)
+		return DSYNC_FOUND_SUPER;
+	return r == -ENODATA ? find_blank(disk, io) : DSYNC_FOUND_UNKNOWN;
 }
 
 /**
@@ -238,7 +239,7 @@ static void read_leaves(struct reader *rd, unsigned long nr_leaves)
 
 /* Intents */
 
-/* Returns whether all could be read; @entries are then in range. */
+/* Returns whether all could be read. */
 static bool read_intents(struct dsync_meta *meta, u32 *entries)
 {
 	struct dsync_regions *rg = meta->rg;
@@ -257,9 +258,6 @@ static bool read_intents(struct dsync_meta *meta, u32 *entries)
 					 sector, meta->super_io->buf))
 			return false;
 	}
-	for (i = 0; i < rg->nr_entries; i++)
-		if (entries[i] != DSYNC_NO_REGION && entries[i] >= rg->nr)
-			return false;
 	return true;
 }
 
@@ -440,13 +438,14 @@ static void load(struct dsync_meta *meta, struct dsync_sets *sets)
 	meta->bypass = false;
 }
 
-/* From now on, a stop without a good-bye is an unclean one. */
+/* From now on, the intents count, as the next stop may be unclean. */
 static void begin_use(struct dsync_meta *meta)
 {
-	if (!(meta->super.flags & DSYNC_SUPER_CLEAN))
+	if (!(meta->super.flags & DSYNC_SUPER_CLEAN) || meta->lost)
 		return;
+	dsync_regions_all_behind(meta->rg);
 	dsync_meta_prepare(meta, 0);
-	if (dsync_meta_store(meta))
+	if (dsync_meta_write_intents(meta) || dsync_meta_store(meta))
 		anew(meta, DSYNC_META_FAILING);
 }
 

@@ -227,7 +227,7 @@ void dsync_regions_activate(struct dsync_regions *rg)
  * dsync_regions_load() - begins with the entries from META_DEV
  * @rg: the regions, fresh; become those of a device that has just crashed:
  *	no leaf is stale but those of the regions in @entries
- * @entries: as many as @rg has; none is out of range
+ * @entries: as many as @rg has
  * @slot: of the dirty set
  */
 void dsync_regions_load(struct dsync_regions *rg, const u32 *entries,
@@ -244,8 +244,11 @@ void dsync_regions_load(struct dsync_regions *rg, const u32 *entries,
 
 		if (region == DSYNC_NO_REGION)
 			continue;
-		/* It is twice there if it was retiring: one will do. */
-		if (test_bit(region, rg->intended)) {
+		/*
+		 * It is twice there if it was retiring, or beyond the end if
+		 * the device was to grow.
+		 */
+		if (region >= rg->nr || test_bit(region, rg->intended)) {
 			__set_bit(i / DSYNC_BLOCK_INTENTS, rg->behind);
 			continue;
 		}
@@ -391,6 +394,17 @@ int dsync_regions_next_behind(struct dsync_regions *rg, const uuid_t *uuid,
 	}
 	spin_unlock(&rg->lock);
 	return r;
+}
+
+/**
+ * dsync_regions_all_behind() - has all intents written again
+ * @rg: the regions
+ */
+void dsync_regions_all_behind(struct dsync_regions *rg)
+{
+	spin_lock(&rg->lock);
+	bitmap_fill(rg->behind, rg->layout.intent_blocks);
+	spin_unlock(&rg->lock);
 }
 
 /**

@@ -68,6 +68,7 @@ unsigned int dsync_regions_retire(struct dsync_regions *rg, unsigned int max,
 				  bool force);
 void dsync_regions_retired(struct dsync_regions *rg);
 
+void dsync_regions_all_behind(struct dsync_regions *rg);
 int dsync_regions_next_behind(struct dsync_regions *rg, const uuid_t *uuid,
 			      void *block);
 

@@ -16,4 +16,27 @@
 
 #define min(a, b) ((a) < (b) ? (a) : (b))
 
+static inline unsigned long find_bit_le(const unsigned char *bits,
+					unsigned long size, unsigned long from,
+					int value)
+{
+	while (from < size && (bits[from / 8] >> from % 8 & 1) != value)
+		from++;
+	return from;
+}
+
+static inline unsigned long find_next_bit_le(const void *bits,
+					     unsigned long size,
+					     unsigned long from)
+{
+	return find_bit_le(bits, size, from, 1);
+}
+
+static inline unsigned long find_next_zero_bit_le(const void *bits,
+						  unsigned long size,
+						  unsigned long from)
+{
+	return find_bit_le(bits, size, from, 0);
+}
+
 #endif
