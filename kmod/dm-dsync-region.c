@@ -451,7 +451,7 @@ void dsync_regions_drop(struct dsync_regions *rg, unsigned int slot)
 /**
  * dsync_regions_switch() - starts a new dirty set
  * @rg: the regions
- * @slot: where it will be; what was there is void
+ * @slot: where it will be
  *
  * Bits will be set in it by writes to regions that are active already.
  */
@@ -459,7 +459,6 @@ void dsync_regions_switch(struct dsync_regions *rg, unsigned int slot)
 {
 	unsigned int i;
 
-	dsync_regions_drop(rg, slot);
 	spin_lock(&rg->lock);
 	for (i = 0; i < rg->nr_entries; i++)
 		if (rg->entries[i] != DSYNC_NO_REGION)
