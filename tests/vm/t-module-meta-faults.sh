@@ -211,7 +211,7 @@ untouched
 say 'noise; a file system; the guest disk itself'
 dd if=/dev/urandom of="$raw" bs=1M count=2 conv=fsync status=none
 untouched
-mkfs.ext4 -q "$raw"
+mkfs.ext4 -q /dev/mapper/meta
 untouched
 
 say 'a later version'
@@ -227,7 +227,7 @@ say 'too small for what it says it is: the guest starts all the same'
 fresh
 write_in_time 80 8
 dm_remove t
-meta_sectors=1024
+meta_sectors=128
 dmsetup remove meta
 under ok
 track_on t "$data" /dev/mapper/meta 8 "$fast"
