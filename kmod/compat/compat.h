@@ -38,6 +38,7 @@ static inline bool disk_is_dead(struct gendisk *disk)
 /* 5.15: measurements */
 #ifndef DMEMIT_TARGET_NAME_VERSION
 #define STATUSTYPE_IMA ((status_type_t)2)
+#pragma GCC diagnostic ignored "-Wswitch" /* not one of the enum's */
 #define DMEMIT_TARGET_NAME_VERSION(y)                               \
 	DMEMIT("target_name=%s,target_version=%u.%u.%u", (y)->name, \
 	       (y)->version[0], (y)->version[1], (y)->version[2])
