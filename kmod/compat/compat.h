@@ -11,6 +11,7 @@
 #ifndef DSYNC_COMPAT_H
 #define DSYNC_COMPAT_H
 
+#include <linux/bio.h>
 #include <linux/blkdev.h>
 #include <linux/device-mapper.h>
 #include <linux/proc_fs.h>
@@ -59,6 +60,21 @@ static inline void dsync_compat_set_bios(struct dm_target *ti)
 	ti->num_write_same_bios = 1;
 #endif
 }
+
+/* 5.18 */
+#ifndef HAVE_BIO_INIT_BDEV
+static inline void dsync_compat_bio_init(struct bio *bio,
+					 struct block_device *bdev,
+					 struct bio_vec *table,
+					 unsigned short max_vecs,
+					 unsigned int opf)
+{
+	bio_init(bio, table, max_vecs);
+	bio_set_dev(bio, bdev);
+	bio->bi_opf = opf;
+}
+#define bio_init dsync_compat_bio_init
+#endif
 
 /* 6.0 */
 #ifndef HAVE_BLK_OPF_T
