@@ -86,4 +86,9 @@ typedef unsigned int blk_opf_t;
 #define DM_TARGET_ATOMIC_WRITES 0
 #endif
 
+/* 6.17: asked for, no longer the default */
+#ifndef HAVE_WQ_PERCPU
+#define WQ_PERCPU 0
+#endif
+
 #endif
