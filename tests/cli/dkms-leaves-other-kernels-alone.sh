@@ -10,6 +10,7 @@ PATH=$PATH:/usr/sbin
 requires dkms --version
 requires "$top/tests/vm/kernel" 6.1 KDIR
 kdir=$("$top/tests/vm/kernel" 6.1 KDIR)
+PATH=$("$top/tests/vm/kernel" 6.1 TOOLS):$PATH
 
 # Everything in places of its own. No kernel has these names, so that dkms does
 # not come upon what the machine has installed for one.
