@@ -246,7 +246,7 @@ dmesg --clear
 dmesg | grep -q "BLOCK_SECTORS differs from META_DEV's"
 blank
 dmesg --clear
-dm_create small "0 256 linear $raw 0"
+dm_create small "0 128 linear $raw 0"
 ! dmsetup create bad \
 	--table "0 $(sectors "$data") dsync $data /dev/mapper/small 8" 2>/dev/null
 dmesg | grep -q 'META_DEV needs .* sectors'
