@@ -18,6 +18,9 @@ stomp=$(program stomp)
 replay=$(program replay)
 read -r disk log scratch scratch2 <<<"$DISKS"
 
+# The replay begins with zeroes.
+blkdiscard -z "$disk"
+
 # 1 MiB of metadata and 20 MiB of data on one logged disk; 16 regions of
 # 64 KiB can be active, a twentieth.
 meta_sectors=2048 data_sectors=40960
