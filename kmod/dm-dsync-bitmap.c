@@ -452,8 +452,8 @@ static void get_slot_bytes(unsigned long slot, unsigned int pos,
 	}
 	while (pos < end) {
 		unsigned int unit = pos / UNIT_BYTES;
-		unsigned int n = min_t(unsigned int, end,
-				       (unit + 1) * UNIT_BYTES) - pos;
+		unsigned int n =
+			min_t(unsigned int, end, (unit + 1) * UNIT_BYTES) - pos;
 
 		memset(buf, slot & BIT(UNITS + unit) ? 0xff : 0, n);
 		buf += n;
@@ -480,16 +480,15 @@ void dsync_bitmap_get_bytes(const struct dsync_bitmap *bm, u64 pos, void *buf,
 	while (pos < end) {
 		unsigned long n = pos / DSYNC_PAGE_BYTES;
 		unsigned int from = pos % DSYNC_PAGE_BYTES;
-		unsigned int to = min_t(u64, end - (pos - from),
-					DSYNC_PAGE_BYTES);
+		unsigned int to =
+			min_t(u64, end - (pos - from), DSYNC_PAGE_BYTES);
 
 		get_slot_bytes(READ_ONCE(bm->slots[n]), from, to, out);
 		out += to - from;
 		pos += to - from;
 	}
 	/* A coarse slot reaches beyond the end. */
-	if (out > (u8 *)buf && end == dsync_bitmap_bytes(bm) &&
-	    bm->nr_bits % 8)
+	if (out > (u8 *)buf && end == dsync_bitmap_bytes(bm) && bm->nr_bits % 8)
 		out[-1] &= (1U << bm->nr_bits % 8) - 1;
 }
 
@@ -502,8 +501,8 @@ void dsync_bitmap_get_bytes(const struct dsync_bitmap *bm, u64 pos, void *buf,
  *
  * Context: as dsync_bitmap_mark(), but cond_resched() is advised around it.
  */
-void dsync_bitmap_mark_bytes(struct dsync_bitmap *bm, u64 pos,
-			     const void *bits, unsigned int count)
+void dsync_bitmap_mark_bytes(struct dsync_bitmap *bm, u64 pos, const void *bits,
+			     unsigned int count)
 {
 	u64 base = pos * 8;
 	unsigned long nr, from, to;

@@ -42,8 +42,8 @@ void dsync_bitmap_read(const struct dsync_bitmap *bm, unsigned long page,
 		       unsigned long *buf);
 void dsync_bitmap_get_bytes(const struct dsync_bitmap *bm, u64 pos, void *buf,
 			    unsigned int count);
-void dsync_bitmap_mark_bytes(struct dsync_bitmap *bm, u64 pos,
-			     const void *bits, unsigned int count);
+void dsync_bitmap_mark_bytes(struct dsync_bitmap *bm, u64 pos, const void *bits,
+			     unsigned int count);
 bool dsync_bitmap_any(const struct dsync_bitmap *bm, u64 first, u64 count);
 unsigned long *dsync_bitmap_write(struct dsync_bitmap *bm, unsigned long page,
 				  unsigned long *buf);

@@ -75,8 +75,7 @@ static bool is_wide(struct dsync_regions *rg, u64 first, u64 count)
 {
 	u64 last = first + count - 1;
 
-	return (last >> rg->shift) - (first >> rg->shift) >=
-	       rg->nr_entries / 4;
+	return (last >> rg->shift) - (first >> rg->shift) >= rg->nr_entries / 4;
 }
 
 /* Keeps in @bios what has all its entries. */
@@ -164,7 +163,8 @@ static void write_wide(struct dsync_meta *meta, struct bio_list *wide)
 	struct bio *bio;
 
 	spin_lock(&meta->lock);
-	bio_list_for_each(bio, wide) {
+	bio_list_for_each(bio, wide)
+	{
 		u64 first = dsync_bio_first(geo, bio);
 		u64 last = first + dsync_bio_blocks(geo, bio) - 1;
 		unsigned long leaf = div_u64(first, DSYNC_LEAF_BITS);

@@ -9,15 +9,15 @@
  * first resumed. That never fails: a guest waits for its disk. What can go
  * wrong has one of these answers, each of them a superset of the truth:
  *
- *	a leaf cannot be read, or its	its blocks are dirty
- *	sums are wrong
- *	an intent likewise; the		all blocks are dirty, and the metadata
- *	superblock says so; the		starts anew
- *	device has shrunk
- *	unknown content, a later	all blocks are dirty, and META_DEV is not
- *	version				touched: it may be somebody's disk
- *	nothing can be read		all blocks are dirty; the writer asks
- *					again, each second
+ *	a leaf that cannot be read, or whose sums are wrong
+ *		its blocks are dirty
+ *	an intent likewise; a superblock that says so; a smaller device
+ *		all blocks are dirty, and the metadata start anew
+ *	unknown content, or that of a later version
+ *		all blocks are dirty; META_DEV is not touched, as it may be
+ *		somebody's disk
+ *	nothing can be read
+ *		all blocks are dirty; the writer asks again, each second
  *
  * After an unclean stop the intents stay as they are on META_DEV: their
  * regions are active, and get retired in time. So nothing has to be written
@@ -189,7 +189,8 @@ static void suspect(struct dsync_meta *meta, struct dsync_sets *sets)
 	struct dsync_bitmap *dirty = sets->map[DSYNC_DIRTY];
 	unsigned long region;
 
-	for_each_set_bit(region, meta->rg->active, meta->rg->nr) {
+	for_each_set_bit(region, meta->rg->active, meta->rg->nr)
+	{
 		u64 first = (u64)region << meta->rg->shift;
 		u64 count = min_t(u64, 1ULL << meta->rg->shift,
 				  dirty->nr_bits - first);
@@ -289,8 +290,9 @@ enum dsync_health dsync_meta_identify(struct dsync_meta *meta,
 		if (fits(meta, super) && has_room(meta))
 			return DSYNC_META_FINE;
 		condemn(meta, super);
-		return say(meta, has_room(meta) ? "was changed by somebody else"
-						: "is too small",
+		return say(meta,
+			   has_room(meta) ? "was changed by somebody else"
+					  : "is too small",
 			   DSYNC_META_UNUSABLE);
 	}
 	return DSYNC_META_UNUSABLE;
@@ -325,8 +327,8 @@ static void take_ids(struct dsync_sets *sets, const struct dsync_super *super)
 static bool take_leaves(struct dsync_meta *meta, struct dsync_sets *sets,
 			unsigned long nr_leaves)
 {
-	struct reader rd = {.meta = meta, .sets = sets,
-			    .slot = meta->super.dirty_slot};
+	struct reader rd = {
+		.meta = meta, .sets = sets, .slot = meta->super.dirty_slot};
 
 	dsync_bitmap_clear(sets->map[DSYNC_DIRTY]);
 	read_leaves(&rd, nr_leaves);

@@ -171,10 +171,10 @@ struct dsync_meta *dsync_meta_create(struct block_device *bdev,
 	if (!meta->rg || !create_bits(meta, meta->rg->layout.nr_leaves) ||
 	    !dsync_meta_refill(meta, GFP_KERNEL))
 		goto err_destroy;
-	meta->commit_queue = alloc_workqueue("dsync_commit",
-					     WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
-	meta->writer_queue = alloc_workqueue("dsync_writer",
-					     WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
+	meta->commit_queue =
+		alloc_workqueue("dsync_commit", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
+	meta->writer_queue =
+		alloc_workqueue("dsync_writer", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
 	if (!meta->commit_queue || !meta->writer_queue)
 		goto err_destroy;
 	return meta;

@@ -22,8 +22,8 @@
 enum dsync_health {
 	DSYNC_META_FINE,
 	DSYNC_META_FORMATTING, /* nothing is durable yet, and nobody thinks so */
-	DSYNC_META_FAILING, /* the writer tries to mend it */
-	DSYNC_META_UNUSABLE, /* what is there is not ours: never written to */
+	DSYNC_META_FAILING,    /* the writer tries to mend it */
+	DSYNC_META_UNUSABLE,   /* what is there is not ours: never written to */
 };
 
 /* What is on META_DEV, as dsync_meta_probe() found it. */

@@ -356,7 +356,8 @@ void dsync_regions_retired(struct dsync_regions *rg)
 	unsigned int i;
 
 	spin_lock(&rg->lock);
-	for_each_set_bit(i, rg->retiring, rg->nr_entries) {
+	for_each_set_bit(i, rg->retiring, rg->nr_entries)
+	{
 		rg->entries[i] = DSYNC_NO_REGION;
 		rg->nr_free++;
 		__set_bit(i / DSYNC_BLOCK_INTENTS, rg->behind);
@@ -477,8 +478,8 @@ void dsync_regions_written(struct dsync_regions *rg, unsigned int slot,
 			   unsigned long leaf, bool marked)
 {
 	unsigned long first = ((u64)leaf * DSYNC_LEAF_BITS) >> rg->shift;
-	unsigned long end = (((u64)(leaf + 1) * DSYNC_LEAF_BITS - 1) >>
-			     rg->shift) + 1;
+	unsigned long end =
+		(((u64)(leaf + 1) * DSYNC_LEAF_BITS - 1) >> rg->shift) + 1;
 
 	end = min(end, rg->nr);
 	spin_lock(&rg->lock);

@@ -249,10 +249,10 @@ bool dsync_registry_geometry(struct mapped_device *md,
 
 /* How a target finds the device that it is to own. */
 enum standing {
-	STAND_OWNER,	/* it owns it already */
-	STAND_HEIR,	/* it goes on where the owner stopped */
-	STAND_RIVAL,	/* it has another META_DEV than the owner */
-	STAND_FIRST,	/* there is no owner */
+	STAND_OWNER, /* it owns it already */
+	STAND_HEIR,  /* it goes on where the owner stopped */
+	STAND_RIVAL, /* it has another META_DEV than the owner */
+	STAND_FIRST, /* there is no owner */
 };
 
 static enum standing standing_of(const struct dsync *ds)

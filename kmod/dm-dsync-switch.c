@@ -63,8 +63,7 @@ static int change_super(struct dsync_meta *meta, const struct dsync_super *next)
 int dsync_meta_settle(struct dsync_meta *meta)
 {
 	queue_work(meta->writer_queue, &meta->writer);
-	if (!wait_event_timeout(meta->wait,
-				!dsync_meta_is_owed(meta),
+	if (!wait_event_timeout(meta->wait, !dsync_meta_is_owed(meta),
 				meta->disk.timeout))
 		return -ETIMEDOUT;
 	return 0;
@@ -119,8 +118,7 @@ int dsync_meta_begin(struct dsync_meta *meta, const struct dsync_ids *ids)
 	unsigned int slot = !next.dirty_slot;
 	int r;
 
-	next.generation[slot] =
-		max(next.generation[0], next.generation[1]) + 1;
+	next.generation[slot] = max(next.generation[0], next.generation[1]) + 1;
 	next.dirty_slot = slot;
 	set_ids(&next, ids);
 	r = change_super(meta, &next);

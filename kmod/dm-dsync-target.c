@@ -66,8 +66,8 @@ static int look_at_meta(struct dsync *ds, struct dm_target *ti,
 		return 0;
 
 	disk->bdev = ds->meta_dev->bdev;
-	disk->timeout = msecs_to_jiffies(
-		ds->options.value[DSYNC_META_TIMEOUT_MS]);
+	disk->timeout =
+		msecs_to_jiffies(ds->options.value[DSYNC_META_TIMEOUT_MS]);
 	io = dsync_io_create(disk, GFP_KERNEL);
 	if (!io) {
 		ti->error = "Cannot allocate a buffer for META_DEV";

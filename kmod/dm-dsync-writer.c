@@ -63,10 +63,9 @@ static void encode_leaf(struct dsync_meta *meta, unsigned int slot,
 	} else {
 		memset(meta->bits, 0, DSYNC_LEAF_BYTES);
 	}
-	dsync_leaf_encode(meta->bits, generation, &meta->super.uuid,
-			  dsync_layout_leaf_sector(&meta->rg->layout, slot,
-						   leaf),
-			  block);
+	dsync_leaf_encode(
+		meta->bits, generation, &meta->super.uuid,
+		dsync_layout_leaf_sector(&meta->rg->layout, slot, leaf), block);
 }
 
 /* Starts to write @nr leaves that are contiguous on META_DEV. */
@@ -81,8 +80,7 @@ static void start_leaves(struct dsync_meta *meta, unsigned int slot,
 			    io->buf + i * DSYNC_META_BLOCK_BYTES);
 	atomic64_inc(&meta->nr_writes);
 	dsync_io_start(io, REQ_OP_WRITE | REQ_META,
-		       dsync_layout_leaf_sector(&meta->rg->layout, slot,
-						first),
+		       dsync_layout_leaf_sector(&meta->rg->layout, slot, first),
 		       nr * DSYNC_META_BLOCK_BYTES);
 }
 
@@ -100,8 +98,8 @@ static bool is_void(struct dsync_meta *meta, unsigned int slot,
 static unsigned long run_end(struct dsync_meta *meta, unsigned int slot,
 			     unsigned long first)
 {
-	unsigned long turn_end = round_down(first, DSYNC_SLOT_TURN) +
-				 DSYNC_SLOT_TURN;
+	unsigned long turn_end =
+		round_down(first, DSYNC_SLOT_TURN) + DSYNC_SLOT_TURN;
 	unsigned long end = first + 1;
 
 	turn_end = min(turn_end, meta->rg->layout.nr_leaves);
@@ -155,8 +153,8 @@ static int write_todo(struct dsync_meta *meta)
 	for (i = 0; i < DSYNC_NR_SLOTS && !r; i++)
 		r = write_slot(meta, i, &nr_used);
 	for (i = 0; i < DSYNC_LEAF_IOS; i++) {
-		error = meta->leaf_io[i] ? dsync_io_wait(&meta->leaf_io[i]) :
-					   -ENOMEM;
+		error = meta->leaf_io[i] ? dsync_io_wait(&meta->leaf_io[i])
+					 : -ENOMEM;
 		r = r ? r : error;
 	}
 	if (!r && nr_used)
@@ -287,7 +285,8 @@ static bool take_some_rest(struct dsync_meta *meta)
 		end = min(nr, leaf + SETTLE_LEAVES);
 		if (leaf == nr)
 			continue;
-		for_each_set_bit_from(leaf, meta->rest[i], end) {
+		for_each_set_bit_from(leaf, meta->rest[i], end)
+		{
 			__clear_bit(leaf, meta->rest[i]);
 			__set_bit(leaf, meta->todo[i]);
 		}
@@ -408,7 +407,8 @@ static bool write_some(struct dsync_meta *meta)
 
 	if (READ_ONCE(meta->wide_done) != READ_ONCE(meta->wide_wanted))
 		write_wide(meta);
-	else if (is_short(rg) && retire(meta, max(rg->nr_entries / 4, 1U), true))
+	else if (is_short(rg) &&
+		 retire(meta, max(rg->nr_entries / 4, 1U), true))
 		return true;
 	else if (READ_ONCE(meta->owed))
 		settle(meta);

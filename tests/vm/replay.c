@@ -168,13 +168,14 @@ static uint8_t *load(struct replay *r, char *state, char *epoch)
 	uint8_t *bits;
 	FILE *status;
 
-	if (fd < 0 || pwrite(fd, r->image, r->meta_bytes, 0) !=
-			      (ssize_t)r->meta_bytes)
+	if (fd < 0 ||
+	    pwrite(fd, r->image, r->meta_bytes, 0) != (ssize_t)r->meta_bytes)
 		die(r->meta_dev);
 	close(fd);
-	snprintf(command, sizeof(command),
-		 "dmsetup create cut --table '0 %zu dsync %s %s 8' && dmsetup mknodes cut",
-		 r->data_bytes / 512, r->data_dev, r->meta_dev);
+	snprintf(
+		command, sizeof(command),
+		"dmsetup create cut --table '0 %zu dsync %s %s 8' && dmsetup mknodes cut",
+		r->data_bytes / 512, r->data_dev, r->meta_dev);
 	run(command);
 	status = popen("dmsetup status cut", "r");
 	if (!status ||
@@ -217,8 +218,8 @@ static int compare(struct replay *r, size_t point, const uint8_t *bits,
 {
 	const uint8_t *now = r->image + r->meta_bytes;
 	size_t blocks = r->data_bytes / BLOCK, excess = 0;
-	uint8_t *touched = written(r, epoch ? epoch->entry : 0,
-				   point + LOOK_AHEAD);
+	uint8_t *touched =
+		written(r, epoch ? epoch->entry : 0, point + LOOK_AHEAD);
 	int wrong = 0;
 
 	for (size_t i = 0; i < blocks && wrong < 10; i++) {

@@ -44,7 +44,7 @@ begin() {
 begin
 dmsetup message t 0 epoch_end "$(id $epoch)"
 for _ in $(seq "${ROUNDS:-12}"); do
-	"$stomp" write -d -s $RANDOM -n $((RANDOM % 60 + 10)) -t 3 \
+	"$stomp" write -d -s "$RANDOM" -n "$((RANDOM % 60 + 10))" -t 3 \
 		/dev/mapper/t touched >/dev/null &
 	stomper=$!
 	for _ in 1 2; do
@@ -80,5 +80,5 @@ dm_remove data
 dm_remove lw
 
 dm_create blank "0 $data_sectors linear $scratch2 0"
-"$replay" -s $RANDOM -n "${POINTS:-250}" -m $((meta_sectors * 512)) \
+"$replay" -s "$RANDOM" -n "${POINTS:-250}" -m $((meta_sectors * 512)) \
 	-b $((16 * 16)) "$log" /dev/mapper/blank "$scratch"

@@ -10,7 +10,8 @@
 . "$TOP/tests/vm/lib.sh"
 
 missed=()
-for mutant in $(sed -n 's/^# mutants: //p' "$0"); do
+read -r -a mutants <<<"$(sed -n 's/^# mutants: //p' "$0" | xargs)"
+for mutant in "${mutants[@]}"; do
 	echo "== $mutant: $(sed -n '3,$s/^# //p' "$TOP/tests/vm/mutants/$mutant.sed" | xargs)"
 	modprobe -r dm-dsync
 	modprobe dm-mod

@@ -25,16 +25,14 @@ static inline unsigned long find_bit_le(const unsigned char *bits,
 	return from;
 }
 
-static inline unsigned long find_next_bit_le(const void *bits,
-					     unsigned long size,
-					     unsigned long from)
+static inline unsigned long
+find_next_bit_le(const void *bits, unsigned long size, unsigned long from)
 {
 	return find_bit_le(bits, size, from, 1);
 }
 
-static inline unsigned long find_next_zero_bit_le(const void *bits,
-						  unsigned long size,
-						  unsigned long from)
+static inline unsigned long
+find_next_zero_bit_le(const void *bits, unsigned long size, unsigned long from)
 {
 	return find_bit_le(bits, size, from, 0);
 }
