@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* How metadata becomes bytes on META_DEV, and back. */
 #ifndef DM_DSYNC_CODEC_H
 #define DM_DSYNC_CODEC_H

@@ -35,7 +35,7 @@ void dsync_meta_defer(struct dsync_meta *meta, struct bio *bio)
 	spin_lock(&meta->lock);
 	bio_list_add(&meta->waiting, bio);
 	spin_unlock(&meta->lock);
-	queue_work(meta->queue, &meta->commit);
+	queue_work(meta->commit_queue, &meta->commit);
 }
 
 /**
@@ -78,8 +78,7 @@ static bool is_wide(struct dsync_regions *rg, u64 first, u64 count)
 {
 	u64 last = first + count - 1;
 
-	return (last >> rg->shift) - (first >> rg->shift) >=
-	       rg->nr_entries / 4;
+	return (last >> rg->shift) - (first >> rg->shift) >= rg->nr_entries / 4;
 }
 
 /* Keeps in @bios what has all its entries. */
@@ -133,15 +132,42 @@ int dsync_meta_write_intents(struct dsync_meta *meta)
 	return -ENOMEM;
 }
 
+static bool wide_is_done(struct dsync_meta *meta)
+{
+	return READ_ONCE(meta->wide_done) == READ_ONCE(meta->wide_wanted);
+}
+
+static bool has_entries(struct dsync_meta *meta)
+{
+	return READ_ONCE(meta->rg->nr_free);
+}
+
+/* Waits as long as the writer gets on. */
+static void wait_for_writer(struct dsync_meta *meta,
+			    bool (*is_done)(struct dsync_meta *meta))
+{
+	s64 writes;
+
+	do {
+		queue_work(meta->writer_queue, &meta->writer);
+		writes = atomic64_read(&meta->nr_writes);
+		if (wait_event_timeout(meta->wait,
+				       is_done(meta) || READ_ONCE(meta->bypass),
+				       meta->disk.timeout))
+			return;
+	} while (writes != atomic64_read(&meta->nr_writes));
+	dsync_meta_fail(meta, "waiting for the bitmap", -ETIMEDOUT);
+}
+
 /* Has the writer make the leaves durable that hold the bits of @wide. */
 static void write_wide(struct dsync_meta *meta, struct bio_list *wide)
 {
 	const struct dsync_geometry *geo = &meta->ep->sets->geo;
-	unsigned int wanted;
 	struct bio *bio;
 
 	spin_lock(&meta->lock);
-	bio_list_for_each(bio, wide) {
+	bio_list_for_each(bio, wide)
+	{
 		u64 first = dsync_bio_first(geo, bio);
 		u64 last = first + dsync_bio_blocks(geo, bio) - 1;
 		unsigned long leaf = div_u64(first, DSYNC_LEAF_BITS);
@@ -149,25 +175,10 @@ static void write_wide(struct dsync_meta *meta, struct bio_list *wide)
 		bitmap_set(meta->wide, leaf,
 			   div_u64(last, DSYNC_LEAF_BITS) - leaf + 1);
 	}
-	wanted = ++meta->wide_wanted;
+	meta->wide_wanted++;
 	spin_unlock(&meta->lock);
 
-	queue_work(meta->queue, &meta->writer);
-	if (!wait_event_timeout(meta->wait,
-				READ_ONCE(meta->wide_done) == wanted ||
-					READ_ONCE(meta->bypass),
-				meta->disk.timeout))
-		dsync_meta_fail(meta, "writing the bitmap", -ETIMEDOUT);
-}
-
-static void wait_for_entries(struct dsync_meta *meta)
-{
-	queue_work(meta->queue, &meta->writer);
-	if (!wait_event_timeout(meta->wait,
-				READ_ONCE(meta->rg->nr_free) ||
-					READ_ONCE(meta->bypass),
-				meta->disk.timeout))
-		dsync_meta_fail(meta, "retiring regions", -ETIMEDOUT);
+	wait_for_writer(meta, wide_is_done);
 }
 
 static void commit(struct dsync_meta *meta, struct bio_list *bios)
@@ -192,9 +203,9 @@ static void commit(struct dsync_meta *meta, struct bio_list *bios)
 	}
 	if (!bio_list_empty(&rest)) {
 		put_back(meta, &rest);
-		wait_for_entries(meta);
+		wait_for_writer(meta, has_entries);
 	} else if (READ_ONCE(meta->rg->nr_free) <= meta->rg->nr_entries / 4) {
-		queue_work(meta->queue, &meta->writer);
+		queue_work(meta->writer_queue, &meta->writer);
 	}
 }
 
@@ -225,7 +236,8 @@ void dsync_meta_commit_work(struct work_struct *work)
 		else
 			commit(meta, &bios);
 		mutex_unlock(&meta->commit_lock);
-		queue_delayed_work(meta->queue, &meta->tick, DSYNC_IDLE_TIME);
+		queue_delayed_work(meta->writer_queue, &meta->tick,
+				   DSYNC_IDLE_TIME);
 	}
 
 	mutex_lock(&meta->commit_lock);

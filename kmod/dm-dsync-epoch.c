@@ -134,28 +134,39 @@ void dsync_epochs_exit(struct dsync_epochs *ep)
  * @geo: how the new table cuts the device
  * @same_meta: it has the same META_DEV
  *
- * Return: a text for ti->error, or NULL if the table is fine.
+ * Return: a text for ti->error, or NULL if the table is fine. An epoch may
+ * begin or end at any time, so what that says is only good advice.
  *
- * Context: takes the epochs lock.
+ * Context: under the registry lock, so that nobody exchanges the sets. The
+ * epochs lock is not taken, as it may be held for as long as META_DEV hangs.
  */
 char *dsync_epochs_refuse(struct dsync_epochs *ep,
 			  const struct dsync_geometry *geo, bool same_meta)
 {
-	const struct dsync_sets *sets;
-	char *why = NULL;
+	const struct dsync_sets *sets = ep->sets;
 
-	mutex_lock(&ep->lock);
-	sets = ep->sets;
 	if (sets->geo.block_shift != geo->block_shift)
-		why = "BLOCK_SECTORS differs from the live table's; remove the device first";
-	else if (uuid_is_null(&sets->ids.open))
-		why = NULL;
-	else if (sets->geo.sectors != geo->sectors)
-		why = "Cannot resize during an epoch; end or abort it first";
-	else if (!same_meta)
-		why = "Cannot change META_DEV during an epoch; end or abort it first";
+		return "BLOCK_SECTORS differs from the live table's; remove the device first";
+	if (uuid_is_null(&sets->ids.open))
+		return NULL;
+	if (sets->geo.sectors != geo->sectors)
+		return "Cannot resize during an epoch; end or abort it first";
+	if (!same_meta)
+		return "Cannot change META_DEV during an epoch; end or abort it first";
+	return NULL;
+}
+
+/**
+ * dsync_epochs_orphan() - notes that the metadata goes
+ * @ep: the epochs, without an owner now
+ *
+ * Context: takes the epochs lock.
+ */
+void dsync_epochs_orphan(struct dsync_epochs *ep)
+{
+	mutex_lock(&ep->lock);
+	ep->meta = NULL;
 	mutex_unlock(&ep->lock);
-	return why;
 }
 
 /**
@@ -425,6 +436,8 @@ static void copy_ids(const struct dsync_epochs *ep, struct dsync_summary *sum)
 	sum->open = ep->sets->ids.open;
 	sum->suspect = ep->sets->suspect;
 	sum->suspends = ep->suspends;
+	if (ep->meta)
+		dsync_meta_summarize(ep->meta, sum);
 	sum->dirty = 0;
 	sum->frozen = 0;
 	sum->coarse_marks =

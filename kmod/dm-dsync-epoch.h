@@ -127,11 +127,18 @@ struct dsync_summary {
 	u64 frozen;
 	u64 suspect;
 	u64 coarse_marks;
+	/* Of the metadata */
+	uuid_t uuid;
+	unsigned int active_regions;
+	u64 intent_commits;
+	u64 metadata_writes;
+	u64 metadata_failures;
 };
 
 void dsync_epochs_init(struct dsync_epochs *ep);
 void dsync_epochs_exit(struct dsync_epochs *ep);
 
+void dsync_epochs_orphan(struct dsync_epochs *ep);
 char *dsync_epochs_refuse(struct dsync_epochs *ep,
 			  const struct dsync_geometry *geo, bool same_meta);
 struct dsync_sets *dsync_epochs_adopt(struct dsync_epochs *ep,

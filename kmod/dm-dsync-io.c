@@ -37,8 +37,8 @@ static struct workqueue_struct *submitters;
  */
 int __init dsync_io_init(void)
 {
-	submitters = alloc_workqueue("dsync_submit",
-				     WQ_MEM_RECLAIM | WQ_HIGHPRI, 0);
+	submitters = alloc_workqueue(
+		"dsync_submit", WQ_MEM_RECLAIM | WQ_HIGHPRI | WQ_PERCPU, 0);
 	return submitters ? 0 : -ENOMEM;
 }
 

@@ -9,13 +9,15 @@
  * first resumed. That never fails: a guest waits for its disk. What can go
  * wrong has one of these answers, each of them a superset of the truth:
  *
- *	a leaf cannot be read, or its	its blocks are dirty
- *	sums are wrong
- *	an intent likewise; the		all blocks are dirty, and the metadata
- *	superblock says so; the		starts anew
- *	device has shrunk
- *	unknown content, a later	all blocks are dirty, and META_DEV is not
- *	version, too small		touched: it may be somebody's disk
+ *	a leaf that cannot be read, or whose sums are wrong
+ *		its blocks are dirty
+ *	an intent likewise; a superblock that says so; a smaller device
+ *		all blocks are dirty, and the metadata start anew
+ *	unknown content, or that of a later version
+ *		all blocks are dirty; META_DEV is not touched, as it may be
+ *		somebody's disk
+ *	nothing can be read
+ *		all blocks are dirty; the writer asks again, each second
  *
  * After an unclean stop the intents stay as they are on META_DEV: their
  * regions are active, and get retired in time. So nothing has to be written
@@ -35,85 +37,6 @@ static int read_blocks(struct dsync_io **io, u64 sector, unsigned int bytes)
 {
 	return dsync_io_run(io, REQ_OP_READ | REQ_SYNC | REQ_META, sector,
 			    bytes);
-}
-
-/*-----------------------------------------------------------------*/
-
-/* The superblock in two copies */
-
-/* Each copy is read by itself, as the other one may be unreadable. */
-static enum dsync_find find_super(struct dsync_io **io,
-				  struct dsync_super *super)
-{
-	enum dsync_find find = DSYNC_FOUND_NOTHING;
-	struct dsync_super copy;
-	int i;
-
-	for (i = 0; i < DSYNC_SUPER_COPIES; i++) {
-		if (read_blocks(io, i * DSYNC_META_BLOCK_SECTORS,
-				DSYNC_META_BLOCK_BYTES))
-			continue;
-		if (dsync_super_decode(&copy, (*io)->buf)) {
-			if (find == DSYNC_FOUND_NOTHING)
-				find = DSYNC_FOUND_UNKNOWN;
-			continue;
-		}
-		if (find != DSYNC_FOUND_SUPER ||
-		    copy.sequence > super->sequence)
-			*super = copy;
-		find = DSYNC_FOUND_SUPER;
-	}
-	return find;
-}
-
-static enum dsync_find find_blank(struct dsync_disk *disk, struct dsync_io **io)
-{
-	u64 end = min_t(u64, bdev_nr_sectors(disk->bdev),
-			DSYNC_META_BLANK_BYTES >> SECTOR_SHIFT);
-	u64 at;
-	unsigned int bytes;
-
-	for (at = 0; at < end; at += DSYNC_IO_BYTES >> SECTOR_SHIFT) {
-		bytes = min_t(u64, DSYNC_IO_BYTES, (end - at) << SECTOR_SHIFT);
-		if (read_blocks(io, at, bytes))
-			return DSYNC_FOUND_NOTHING;
-		if (memchr_inv((*io)->buf, 0, bytes))
-			return DSYNC_FOUND_UNKNOWN;
-	}
-	return DSYNC_FOUND_BLANK;
-}
-
-static enum dsync_find probe(struct dsync_disk *disk, struct dsync_io **io,
-			     struct dsync_super *super)
-{
-	enum dsync_find find;
-
-	if (bdev_nr_sectors(disk->bdev) <
-	    DSYNC_SUPER_COPIES * DSYNC_META_BLOCK_SECTORS)
-		return DSYNC_FOUND_UNKNOWN;
-	find = find_super(io, super);
-	return find == DSYNC_FOUND_UNKNOWN ? find_blank(disk, io) : find;
-}
-
-/**
- * dsync_meta_probe() - looks what is on META_DEV
- * @disk: META_DEV
- * @super: becomes the superblock, if there is one
- *
- * Return: what was found; DSYNC_FOUND_NOTHING also without memory.
- *
- * Context: may sleep, but not much longer than the timeout.
- */
-enum dsync_find dsync_meta_probe(struct dsync_disk *disk,
-				 struct dsync_super *super)
-{
-	struct dsync_io *io = dsync_io_create(disk, GFP_NOIO);
-	enum dsync_find find = DSYNC_FOUND_NOTHING;
-
-	if (io)
-		find = probe(disk, &io, super);
-	dsync_io_put(io);
-	return find;
 }
 
 /*-----------------------------------------------------------------*/
@@ -238,7 +161,7 @@ static void read_leaves(struct reader *rd, unsigned long nr_leaves)
 
 /* Intents */
 
-/* Returns whether all could be read; @entries are then in range. */
+/* Returns whether all could be read. */
 static bool read_intents(struct dsync_meta *meta, u32 *entries)
 {
 	struct dsync_regions *rg = meta->rg;
@@ -257,9 +180,6 @@ static bool read_intents(struct dsync_meta *meta, u32 *entries)
 					 sector, meta->super_io->buf))
 			return false;
 	}
-	for (i = 0; i < rg->nr_entries; i++)
-		if (entries[i] != DSYNC_NO_REGION && entries[i] >= rg->nr)
-			return false;
 	return true;
 }
 
@@ -269,7 +189,8 @@ static void suspect(struct dsync_meta *meta, struct dsync_sets *sets)
 	struct dsync_bitmap *dirty = sets->map[DSYNC_DIRTY];
 	unsigned long region;
 
-	for_each_set_bit(region, meta->rg->active, meta->rg->nr) {
+	for_each_set_bit(region, meta->rg->active, meta->rg->nr)
+	{
 		u64 first = (u64)region << meta->rg->shift;
 		u64 count = min_t(u64, 1ULL << meta->rg->shift,
 				  dirty->nr_bits - first);
@@ -283,16 +204,7 @@ static void suspect(struct dsync_meta *meta, struct dsync_sets *sets)
 
 /* What to do with what was found */
 
-static void unusable(struct dsync_meta *meta, struct dsync_sets *sets,
-		     const char *why)
-{
-	DMERR("%pg: %s; it is not touched, everything is dirty, and changes are only kept in RAM",
-	      meta->disk.bdev, why);
-	meta->health = DSYNC_META_UNUSABLE;
-	meta->lost = true;
-	sets->gap = DSYNC_LOST;
-}
-
+/* None of what is there can be used, whatever the reason. */
 static void anew(struct dsync_meta *meta, enum dsync_health health)
 {
 	meta->health = health;
@@ -300,30 +212,95 @@ static void anew(struct dsync_meta *meta, enum dsync_health health)
 	meta->bypass = true;
 }
 
-static void format(struct dsync_meta *meta, const struct dsync_sets *sets)
+static void format(struct dsync_super *super, const struct dsync_geometry *geo)
 {
-	uuid_gen(&meta->super.uuid);
-	meta->super.data_sectors = sets->geo.sectors;
-	meta->super.block_sectors = 1U << sets->geo.block_shift;
-	meta->super.sequence = 0;
-	meta->super.dirty_slot = 0;
-	meta->super.generation[0] = 1;
-	meta->super.generation[1] = 0;
-	anew(meta, DSYNC_META_FORMATTING);
+	uuid_gen(&super->uuid);
+	super->sequence = 0;
+	super->data_sectors = geo->sectors;
+	super->block_sectors = 1U << geo->block_shift;
+	super->dirty_slot = 0;
+	super->generation[0] = 1;
+	super->generation[1] = 0;
+}
+
+/* Whether all was allocated for what is there now, and there is room */
+static bool fits(const struct dsync_meta *meta, const struct dsync_super *super)
+{
+	return super->block_sectors == meta->super.block_sectors &&
+	       super->region_sectors == meta->super.region_sectors &&
+	       super->active_regions == meta->super.active_regions;
+}
+
+static bool has_room(const struct dsync_meta *meta)
+{
+	return bdev_nr_sectors(meta->disk.bdev) >=
+	       dsync_layout_sectors(&meta->rg->layout);
+}
+
+static enum dsync_health say(struct dsync_meta *meta, const char *why,
+			     enum dsync_health health)
+{
+	DMERR("%pg: %s; everything is dirty, and changes are only kept in RAM",
+	      meta->disk.bdev, why);
+	return health;
+}
+
+/* It is ours, but cannot be used: at least nobody shall trust it later on. */
+static void condemn(struct dsync_meta *meta, const struct dsync_super *super)
+{
+	struct dsync_super mine = meta->super;
+
+	meta->super = *super;
+	dsync_meta_prepare(meta, DSYNC_SUPER_LOST);
+	if (dsync_meta_store(meta))
+		DMERR("%pg: cannot write there that tracking was lost",
+		      meta->disk.bdev);
+	meta->super = mine;
 }
 
 /**
- * dsync_meta_lose() - starts anew, as what is on META_DEV is of no use
- * @meta: the metadata; not in use, and ours
- * @sets: all blocks become dirty
- * @why: for the log
+ * dsync_meta_identify() - finds out whether META_DEV can be used
+ * @meta: the metadata; nothing else is stored at the moment
+ * @geo: of the device that it is for
+ * @super: becomes the superblock to go on with
+ *
+ * Return: the health to begin with; FAILING if this is to be asked again.
+ *
+ * Context: may sleep.
  */
-void dsync_meta_lose(struct dsync_meta *meta, struct dsync_sets *sets,
-		     const char *why)
+enum dsync_health dsync_meta_identify(struct dsync_meta *meta,
+				      const struct dsync_geometry *geo,
+				      struct dsync_super *super)
 {
-	if (meta->health == DSYNC_META_UNUSABLE)
-		return;
+	*super = meta->super;
+	switch (dsync_meta_probe(&meta->super_io, super)) {
+	case DSYNC_FOUND_NOTHING:
+		if (meta->unread)
+			return DSYNC_META_FAILING;
+		return say(meta, "cannot be read", DSYNC_META_FAILING);
+	case DSYNC_FOUND_UNKNOWN:
+		return say(meta, "has unknown content, and is not touched",
+			   DSYNC_META_UNUSABLE);
+	case DSYNC_FOUND_BLANK:
+		if (!has_room(meta))
+			return say(meta, "is too small", DSYNC_META_UNUSABLE);
+		format(super, geo);
+		return DSYNC_META_FORMATTING;
+	case DSYNC_FOUND_SUPER:
+		if (fits(meta, super) && has_room(meta))
+			return DSYNC_META_FINE;
+		condemn(meta, super);
+		return say(meta,
+			   has_room(meta) ? "was changed by somebody else"
+					  : "is too small",
+			   DSYNC_META_UNUSABLE);
+	}
+	return DSYNC_META_UNUSABLE;
+}
 
+static void lose(struct dsync_meta *meta, struct dsync_sets *sets,
+		 const char *why)
+{
 	DMWARN("%pg: %s; everything is dirty", meta->disk.bdev, why);
 	dsync_bitmap_fill(sets->map[DSYNC_DIRTY]);
 	memset(&sets->ids, 0, sizeof(sets->ids));
@@ -350,8 +327,8 @@ static void take_ids(struct dsync_sets *sets, const struct dsync_super *super)
 static bool take_leaves(struct dsync_meta *meta, struct dsync_sets *sets,
 			unsigned long nr_leaves)
 {
-	struct reader rd = {.meta = meta, .sets = sets,
-			    .slot = meta->super.dirty_slot};
+	struct reader rd = {
+		.meta = meta, .sets = sets, .slot = meta->super.dirty_slot};
 
 	dsync_bitmap_clear(sets->map[DSYNC_DIRTY]);
 	read_leaves(&rd, nr_leaves);
@@ -404,7 +381,7 @@ static const char *get_intents(struct dsync_meta *meta,
 	return NULL;
 }
 
-static void load(struct dsync_meta *meta, struct dsync_sets *sets)
+static void load(struct dsync_meta *meta, struct dsync_sets *sets, bool trusted)
 {
 	struct dsync_super *super = &meta->super;
 	struct dsync_geometry old = {.sectors = super->data_sectors,
@@ -412,10 +389,11 @@ static void load(struct dsync_meta *meta, struct dsync_sets *sets)
 	/* Not in use yet, and of the right size */
 	u32 *entries = meta->rg->claimed;
 	struct dsync_layout layout;
-	const char *why = get_intents(meta, sets, entries);
+	const char *why = trusted ? get_intents(meta, sets, entries)
+				  : "was not in use";
 
 	if (why) {
-		dsync_meta_lose(meta, sets, why);
+		lose(meta, sets, why);
 		return;
 	}
 	take_ids(sets, super);
@@ -423,7 +401,7 @@ static void load(struct dsync_meta *meta, struct dsync_sets *sets)
 	dsync_layout_init(&layout, dsync_nr_blocks(&old),
 			  super->active_regions);
 	if (!take_leaves(meta, sets, layout.nr_leaves)) {
-		dsync_meta_lose(meta, sets, "META_DEV does not answer");
+		lose(meta, sets, "META_DEV does not answer");
 		meta->health = DSYNC_META_FAILING;
 		return;
 	}
@@ -436,56 +414,43 @@ static void load(struct dsync_meta *meta, struct dsync_sets *sets)
 		grow(meta, sets, &old, layout.nr_leaves);
 	super->state = sets->gap;
 	super->suspect_blocks = sets->suspect;
-	meta->health = DSYNC_META_FINE;
+	meta->lost = false;
 	meta->bypass = false;
 }
 
-/* From now on, a stop without a good-bye is an unclean one. */
+/* From now on, the intents count, as the next stop may be unclean. */
 static void begin_use(struct dsync_meta *meta)
 {
-	if (!(meta->super.flags & DSYNC_SUPER_CLEAN))
+	if (!(meta->super.flags & DSYNC_SUPER_CLEAN) || meta->lost)
 		return;
+	dsync_regions_all_behind(meta->rg);
 	dsync_meta_prepare(meta, 0);
-	if (dsync_meta_store(meta))
+	if (dsync_meta_write_intents(meta) || dsync_meta_store(meta))
 		anew(meta, DSYNC_META_FAILING);
-}
-
-/* Whether all was allocated for what is there now */
-static bool fits(const struct dsync_meta *meta, const struct dsync_super *super)
-{
-	return super->block_sectors == meta->super.block_sectors &&
-	       super->region_sectors == meta->super.region_sectors &&
-	       super->active_regions == meta->super.active_regions;
 }
 
 /**
  * dsync_meta_load() - reads the metadata, or prepares for it to be formatted
  * @meta: the metadata, fresh
  * @sets: for the same device, fresh; become what is known
+ * @trusted: no write was missed since META_DEV was last in use
  *
  * Never fails.
  *
  * Context: preresume; may sleep; nobody else uses the two.
  */
-void dsync_meta_load(struct dsync_meta *meta, struct dsync_sets *sets)
+void dsync_meta_load(struct dsync_meta *meta, struct dsync_sets *sets,
+		     bool trusted)
 {
 	struct dsync_super super;
-	enum dsync_find find = dsync_meta_probe(&meta->disk, &super);
 
-	if (find == DSYNC_FOUND_NOTHING) {
-		unusable(meta, sets, "cannot be read");
-	} else if (find == DSYNC_FOUND_UNKNOWN) {
-		unusable(meta, sets, "has unknown content");
-	} else if (bdev_nr_sectors(meta->disk.bdev) <
-		   dsync_layout_sectors(&meta->rg->layout)) {
-		unusable(meta, sets, "is too small");
-	} else if (find == DSYNC_FOUND_BLANK) {
-		format(meta, sets);
-	} else if (!fits(meta, &super)) {
-		unusable(meta, sets, "was changed by somebody else");
-	} else {
-		meta->super = super;
-		load(meta, sets);
-		begin_use(meta);
-	}
+	meta->health = dsync_meta_identify(meta, &sets->geo, &super);
+	meta->super = super;
+	meta->unread = meta->health == DSYNC_META_FAILING;
+	if (meta->health >= DSYNC_META_FAILING)
+		sets->gap = DSYNC_LOST;
+	if (meta->health != DSYNC_META_FINE)
+		return;
+	load(meta, sets, trusted);
+	begin_use(meta);
 }

@@ -127,8 +127,13 @@ static const struct {
 int dsync_message(struct dm_target *ti, unsigned int argc, char **argv,
 		  char *result, unsigned int maxlen)
 {
+	struct dsync *ds = ti->private;
 	unsigned int i;
 
+	if (!smp_load_acquire(&ds->live)) {
+		DMERR("%s: resume the device first", argv[0]);
+		return -EBUSY;
+	}
 	for (i = 0; i < ARRAY_SIZE(messages); i++) {
 		if (strcmp(argv[0], messages[i].name))
 			continue;
@@ -137,7 +142,7 @@ int dsync_message(struct dm_target *ti, unsigned int argc, char **argv,
 			DMERR("usage: %s %s", argv[0], messages[i].usage);
 			return -EINVAL;
 		}
-		return messages[i].handle(ti->private, argc, argv);
+		return messages[i].handle(ds, argc, argv);
 	}
 	DMERR("unknown message '%s'", argv[0]);
 	return -EINVAL;

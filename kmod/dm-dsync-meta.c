@@ -36,6 +36,9 @@
  * A blank META_DEV is formatted the same way, starting from "formatting" in
  * place of "failing". One with unknown content is "unusable": never written.
  *
+ * @bypass tells how far it has come: it is set whenever the writer has to mend,
+ * and cleared by nobody else.
+ *
  * Locks, in their order:
  *
  *	md->suspend_lock (dm)
@@ -73,8 +76,6 @@ static bool refill(struct dsync_meta *meta, struct dsync_io **io, gfp_t gfp)
 {
 	if (!*io)
 		*io = dsync_io_create(&meta->disk, gfp);
-	else
-		(*io)->error = 0;
 	return *io;
 }
 
@@ -83,18 +84,25 @@ static bool refill(struct dsync_meta *meta, struct dsync_io **io, gfp_t gfp)
  * @meta: the metadata
  * @gfp: how to allocate
  *
- * No transfer is under way. Old errors are forgotten.
- *
  * Return: whether all are there.
+ *
+ * Context: by the writer, or nobody else uses it; no lock is held.
  */
 bool dsync_meta_refill(struct dsync_meta *meta, gfp_t gfp)
 {
-	bool all = refill(meta, &meta->commit_io, gfp) &&
-		   refill(meta, &meta->super_io, gfp);
+	bool all;
 	int i;
 
-	for (i = 0; i < DSYNC_LEAF_IOS; i++)
+	mutex_lock(&meta->commit_lock);
+	all = refill(meta, &meta->commit_io, gfp);
+	mutex_unlock(&meta->commit_lock);
+	/* While lost, only the writer uses this one. */
+	all = all && refill(meta, &meta->super_io, gfp);
+	for (i = 0; i < DSYNC_LEAF_IOS; i++) {
 		all = all && refill(meta, &meta->leaf_io[i], gfp);
+		if (meta->leaf_io[i])
+			meta->leaf_io[i]->error = 0;
+	}
 	return all;
 }
 
@@ -105,7 +113,8 @@ static bool create_bits(struct dsync_meta *meta, unsigned long nr_leaves)
 
 	for (i = 0; i < DSYNC_NR_SLOTS; i++) {
 		meta->todo[i] = kvcalloc(longs, sizeof(long), GFP_KERNEL);
-		if (!meta->todo[i])
+		meta->rest[i] = kvcalloc(longs, sizeof(long), GFP_KERNEL);
+		if (!meta->todo[i] || !meta->rest[i])
 			return false;
 	}
 	meta->wide = kvcalloc(longs, sizeof(long), GFP_KERNEL);
@@ -148,6 +157,7 @@ struct dsync_meta *dsync_meta_create(struct block_device *bdev,
 	meta->disk.timeout = msecs_to_jiffies(timeout_ms);
 	meta->super = *super;
 	meta->bypass = true;
+	meta->lost = true;
 	spin_lock_init(&meta->lock);
 	bio_list_init(&meta->waiting);
 	init_waitqueue_head(&meta->wait);
@@ -162,9 +172,11 @@ struct dsync_meta *dsync_meta_create(struct block_device *bdev,
 	if (!meta->rg || !create_bits(meta, meta->rg->layout.nr_leaves) ||
 	    !dsync_meta_refill(meta, GFP_KERNEL))
 		goto err_destroy;
-	meta->queue = alloc_workqueue("dsync_meta",
-				      WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
-	if (!meta->queue)
+	meta->commit_queue =
+		alloc_workqueue("dsync_commit", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
+	meta->writer_queue =
+		alloc_workqueue("dsync_writer", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
+	if (!meta->commit_queue || !meta->writer_queue)
 		goto err_destroy;
 	return meta;
 
@@ -186,11 +198,15 @@ void dsync_meta_destroy(struct dsync_meta *meta)
 	if (!meta)
 		return;
 	dsync_disk_drain(&meta->disk);
-	if (meta->queue)
-		destroy_workqueue(meta->queue);
+	if (meta->writer_queue)
+		destroy_workqueue(meta->writer_queue);
+	if (meta->commit_queue)
+		destroy_workqueue(meta->commit_queue);
 	free_ios(meta);
-	for (i = 0; i < DSYNC_NR_SLOTS; i++)
+	for (i = 0; i < DSYNC_NR_SLOTS; i++) {
+		kvfree(meta->rest[i]);
 		kvfree(meta->todo[i]);
+	}
 	kvfree(meta->wide);
 	kfree(meta->bits);
 	dsync_regions_destroy(meta->rg);
@@ -255,6 +271,7 @@ void dsync_meta_fail(struct dsync_meta *meta, const char *what, int error)
 	spin_lock(&meta->lock);
 	first = meta->health != DSYNC_META_FAILING;
 	meta->health = DSYNC_META_FAILING;
+	meta->error = error;
 	WRITE_ONCE(meta->lost, true);
 	WRITE_ONCE(meta->bypass, true);
 	bios = meta->waiting;
@@ -268,8 +285,8 @@ void dsync_meta_fail(struct dsync_meta *meta, const char *what, int error)
 		return;
 	DMERR("%pg: %s failed with %d; degraded: changes are only kept in RAM until it works again",
 	      meta->disk.bdev, what, error);
-	queue_work(meta->queue, &meta->writer);
-	queue_work(meta->queue, &meta->event);
+	queue_work(meta->writer_queue, &meta->writer);
+	queue_work(meta->writer_queue, &meta->event);
 }
 
 /*-----------------------------------------------------------------*/
@@ -286,26 +303,73 @@ void dsync_meta_fail(struct dsync_meta *meta, const char *what, int error)
 void dsync_meta_start(struct dsync_meta *meta, struct dsync_epochs *ep)
 {
 	meta->ep = ep;
+	WRITE_ONCE(meta->stopping, false);
 	if (meta->health == DSYNC_META_UNUSABLE)
 		return;
-	queue_work(meta->queue, &meta->writer);
-	queue_delayed_work(meta->queue, &meta->tick, DSYNC_IDLE_TIME);
+	queue_work(meta->writer_queue, &meta->writer);
+	queue_delayed_work(meta->writer_queue, &meta->tick, DSYNC_IDLE_TIME);
 	wait_event_timeout(meta->wait,
 			   READ_ONCE(meta->health) != DSYNC_META_FORMATTING,
 			   meta->disk.timeout);
 }
 
+/* The writer ends soon, with whatever it had yet to do. */
 static void stop_workers(struct dsync_meta *meta)
 {
 	WRITE_ONCE(meta->stopping, true);
 	cancel_delayed_work_sync(&meta->tick);
-	flush_work(&meta->commit);
-	flush_work(&meta->writer);
-	/* They may have caused each other. */
-	cancel_delayed_work_sync(&meta->tick);
 	cancel_work_sync(&meta->commit);
 	cancel_work_sync(&meta->writer);
+	cancel_delayed_work_sync(&meta->tick);
+	cancel_work_sync(&meta->commit);
 	cancel_work_sync(&meta->event);
+}
+
+/**
+ * dsync_meta_fence() - ends it before something else takes its place
+ * @meta: the metadata, in use; dsync_meta_close() follows
+ *
+ * Context: preresume, so no write is in map(); may wait for META_DEV, but not
+ * much longer than the timeout.
+ */
+void dsync_meta_fence(struct dsync_meta *meta)
+{
+	if (meta->health == DSYNC_META_UNUSABLE)
+		return;
+	stop_workers(meta);
+	meta->lost = true;
+	dsync_meta_prepare(meta, DSYNC_SUPER_LOST);
+	if (!meta->unread)
+		dsync_meta_store(meta);
+}
+
+static bool is_all_written(struct dsync_meta *meta)
+{
+	return !meta->lost && !meta->owed &&
+	       meta->rg->nr_free == meta->rg->nr_entries &&
+	       !dsync_meta_write_intents(meta);
+}
+
+/* The last word on META_DEV */
+static void take_leave(struct dsync_meta *meta, bool clean)
+{
+	int r;
+
+	/* Nothing that was given up may come after it. */
+	dsync_disk_drain(&meta->disk);
+	if (meta->unread || !dsync_meta_refill(meta, GFP_KERNEL))
+		return;
+	if (clean && is_all_written(meta))
+		dsync_meta_prepare(meta, DSYNC_SUPER_CLEAN);
+	else if (clean && !meta->lost)
+		return;
+	else
+		dsync_meta_prepare(meta, DSYNC_SUPER_LOST);
+	r = dsync_meta_store(meta);
+	if (r)
+		DMERR("%pg: writing the superblock failed with %d",
+		      meta->disk.bdev, r);
+	dsync_disk_drain(&meta->disk);
 }
 
 /**
@@ -313,7 +377,8 @@ static void stop_workers(struct dsync_meta *meta)
  * @meta: the metadata; may never have been started
  * @clean: no write can have been missed since the device was suspended
  *
- * Context: destructor; may sleep. No lock is held, and nobody else uses it.
+ * Context: destructor; may sleep as long as META_DEV hangs. No lock is held,
+ * and nobody else uses it.
  */
 void dsync_meta_close(struct dsync_meta *meta, bool clean)
 {
@@ -321,18 +386,11 @@ void dsync_meta_close(struct dsync_meta *meta, bool clean)
 		return;
 	if (clean) {
 		atomic_inc(&meta->flush_wanted);
-		queue_work(meta->queue, &meta->writer);
+		queue_work(meta->writer_queue, &meta->writer);
+		flush_work(&meta->writer);
 	}
 	stop_workers(meta);
-
-	if (!clean || meta->lost)
-		dsync_meta_prepare(meta, DSYNC_SUPER_LOST);
-	else if (!meta->owed && meta->rg->nr_free == meta->rg->nr_entries &&
-		 !dsync_meta_write_intents(meta))
-		dsync_meta_prepare(meta, DSYNC_SUPER_CLEAN);
-	else
-		return;
-	dsync_meta_store(meta);
+	take_leave(meta, clean);
 }
 
 /**
@@ -349,7 +407,7 @@ void dsync_meta_resize(struct dsync_meta *meta, struct dsync_meta *fresh,
 	int i;
 
 	stop_workers(meta);
-	WRITE_ONCE(meta->stopping, false);
+	meta->settling = false;
 	if (grown) {
 		dsync_regions_inherit(fresh->rg, meta->rg,
 				      meta->super.dirty_slot);
@@ -361,8 +419,10 @@ void dsync_meta_resize(struct dsync_meta *meta, struct dsync_meta *fresh,
 	}
 	swap(meta->rg, fresh->rg);
 	swap(meta->wide, fresh->wide);
-	for (i = 0; i < DSYNC_NR_SLOTS; i++)
+	for (i = 0; i < DSYNC_NR_SLOTS; i++) {
 		swap(meta->todo[i], fresh->todo[i]);
+		swap(meta->rest[i], fresh->rest[i]);
+	}
 }
 
 /*-----------------------------------------------------------------*/
@@ -389,25 +449,50 @@ static bool is_flushed(struct dsync_meta *meta, int wanted)
  * dsync_meta_flush() - writes the bitmap out
  * @meta: the metadata
  *
- * Return: 0; -EAGAIN if somebody waits to suspend the device; -EINTR; -EIO if
- * the metadata fails.
+ * Return: 0; -EAGAIN if somebody waits to suspend the device; -EINTR; or what
+ * the metadata fails with, -ETIMEDOUT if it does not get on.
  *
  * Context: may sleep; holds no lock.
  */
 int dsync_meta_flush(struct dsync_meta *meta)
 {
-	int wanted, r;
+	int wanted = atomic_inc_return(&meta->flush_wanted);
+	s64 writes;
+	long left;
 
-	if (dsync_meta_is_unfit(meta))
-		return -EIO;
-	wanted = atomic_inc_return(&meta->flush_wanted);
-	queue_work(meta->queue, &meta->writer);
-	r = wait_event_killable(meta->wait,
-				is_flushed(meta, wanted) || dsync_meta_is_unfit(meta) ||
-					READ_ONCE(meta->suspending));
-	if (r)
-		return -EINTR;
-	if (is_flushed(meta, wanted))
-		return 0;
-	return dsync_meta_is_unfit(meta) ? -EIO : -EAGAIN;
+	do {
+		if (dsync_meta_is_unfit(meta))
+			return meta->error ? meta->error : -EIO;
+		queue_work(meta->writer_queue, &meta->writer);
+		writes = atomic64_read(&meta->nr_writes);
+		left = wait_event_killable_timeout(
+			meta->wait,
+			is_flushed(meta, wanted) || dsync_meta_is_unfit(meta) ||
+				READ_ONCE(meta->suspending),
+			meta->disk.timeout);
+		if (left < 0)
+			return -EINTR;
+		if (is_flushed(meta, wanted))
+			return 0;
+		if (READ_ONCE(meta->suspending))
+			return -EAGAIN;
+	} while (left || writes != atomic64_read(&meta->nr_writes));
+	return -ETIMEDOUT;
+}
+
+/**
+ * dsync_meta_summarize() - adds to what the status line shows
+ * @meta: the metadata
+ * @sum: gets the numbers of the metadata
+ *
+ * Context: under the lock of the epochs.
+ */
+void dsync_meta_summarize(struct dsync_meta *meta, struct dsync_summary *sum)
+{
+	sum->uuid = meta->super.uuid;
+	sum->active_regions =
+		meta->rg->nr_entries - READ_ONCE(meta->rg->nr_free);
+	sum->intent_commits = atomic64_read(&meta->nr_commits);
+	sum->metadata_writes = atomic64_read(&meta->nr_writes);
+	sum->metadata_failures = atomic64_read(&meta->nr_failures);
 }

@@ -21,9 +21,9 @@
 
 enum dsync_health {
 	DSYNC_META_FINE,
-	DSYNC_META_FORMATTING, /* nothing durable yet, and none is expected */
-	DSYNC_META_FAILING, /* it was fine; the writer tries to mend it */
-	DSYNC_META_UNUSABLE, /* what is there is not ours: never written to */
+	DSYNC_META_FORMATTING, /* nothing is durable yet, and nobody thinks so */
+	DSYNC_META_FAILING,    /* the writer tries to mend it */
+	DSYNC_META_UNUSABLE,   /* what is there is not ours: never written to */
 };
 
 /* What is on META_DEV, as dsync_meta_probe() found it. */
@@ -50,12 +50,15 @@ enum dsync_find {
  * @stopping: no more work is to be begun
  * @tidy: entries that were freed are to be cleared on META_DEV, too
  * @warned: by the writer: it was tried to say on META_DEV that this fails
+ * @unread: by the writer: nobody knows yet what is on META_DEV
+ * @settling: by the writer: it is about to write all that is stale
  * @idle_due: idle regions are to be retired
  * @lock: protects @waiting, @wide and the counts of @wide
  * @waiting: writes that wait for intents
  * @wait: for progress of whatever kind
  * @commit_lock: held while intents are written
- * @queue: runs the workers
+ * @commit_queue: runs @commit
+ * @writer_queue: runs the others, so that @commit can wait for them
  * @commit: makes intents durable
  * @writer: writes leaves, and mends
  * @tick: looks for idle regions, or tries to mend again
@@ -65,6 +68,9 @@ enum dsync_find {
  * @leaf_io: used by @writer
  * @bits: used by @writer, DSYNC_LEAF_BYTES
  * @todo: used by @writer: for each slot, the leaves to be written
+ * @rest: used by @writer: those that are to follow, to settle
+ * @settle_switches: used by @writer: the sets' switches when those were chosen
+ * @error: of the last failure
  * @wide: leaves that writes wait for
  * @wide_wanted: counts requests to write those
  * @wide_done: up to which they were
@@ -87,12 +93,15 @@ struct dsync_meta {
 	bool stopping;
 	bool tidy;
 	bool warned;
+	bool unread;
+	bool settling;
 	bool idle_due;
 	spinlock_t lock;
 	struct bio_list waiting;
 	wait_queue_head_t wait;
 	struct mutex commit_lock;
-	struct workqueue_struct *queue;
+	struct workqueue_struct *commit_queue;
+	struct workqueue_struct *writer_queue;
 	struct work_struct commit;
 	struct work_struct writer;
 	struct delayed_work tick;
@@ -102,6 +111,9 @@ struct dsync_meta {
 	struct dsync_io *leaf_io[DSYNC_LEAF_IOS];
 	void *bits;
 	unsigned long *todo[DSYNC_NR_SLOTS];
+	unsigned long *rest[DSYNC_NR_SLOTS];
+	unsigned int settle_switches;
+	int error;
 	unsigned long *wide;
 	unsigned int wide_wanted;
 	unsigned int wide_done;
@@ -119,12 +131,14 @@ struct dsync_meta *dsync_meta_create(struct block_device *bdev,
 				     unsigned int timeout_ms);
 void dsync_meta_destroy(struct dsync_meta *meta);
 void dsync_meta_start(struct dsync_meta *meta, struct dsync_epochs *ep);
+void dsync_meta_fence(struct dsync_meta *meta);
 void dsync_meta_close(struct dsync_meta *meta, bool clean);
 void dsync_meta_resize(struct dsync_meta *meta, struct dsync_meta *fresh,
 		       bool grown);
 void dsync_meta_suspending(struct dsync_meta *meta, bool suspending);
 int dsync_meta_flush(struct dsync_meta *meta);
 bool dsync_meta_refill(struct dsync_meta *meta, gfp_t gfp);
+void dsync_meta_summarize(struct dsync_meta *meta, struct dsync_summary *sum);
 void dsync_meta_prepare(struct dsync_meta *meta, unsigned int flags);
 int dsync_meta_store(struct dsync_meta *meta);
 void dsync_meta_fail(struct dsync_meta *meta, const char *what, int error);
@@ -137,12 +151,16 @@ int dsync_meta_end(struct dsync_meta *meta, const struct dsync_ids *ids);
 void dsync_meta_abort(struct dsync_meta *meta,
 		      const struct dsync_bitmap *frozen);
 
-/* dm-dsync-load.c */
-enum dsync_find dsync_meta_probe(struct dsync_disk *disk,
+/* dm-dsync-probe.c */
+enum dsync_find dsync_meta_probe(struct dsync_io **io,
 				 struct dsync_super *super);
-void dsync_meta_load(struct dsync_meta *meta, struct dsync_sets *sets);
-void dsync_meta_lose(struct dsync_meta *meta, struct dsync_sets *sets,
-		     const char *why);
+
+/* dm-dsync-load.c */
+enum dsync_health dsync_meta_identify(struct dsync_meta *meta,
+				      const struct dsync_geometry *geo,
+				      struct dsync_super *super);
+void dsync_meta_load(struct dsync_meta *meta, struct dsync_sets *sets,
+		     bool trusted);
 
 /* dm-dsync-commit.c */
 int dsync_meta_write_intents(struct dsync_meta *meta);
@@ -158,6 +176,14 @@ void dsync_meta_tick_work(struct work_struct *work);
 static inline bool dsync_meta_is_owed(const struct dsync_meta *meta)
 {
 	return READ_ONCE(meta->owed) && !READ_ONCE(meta->lost);
+}
+
+/* The one can go on with what the other has in RAM. */
+static inline bool dsync_meta_is_alike(const struct dsync_meta *a,
+				       const struct dsync_meta *b)
+{
+	return a->rg->shift == b->rg->shift &&
+	       a->rg->nr_entries == b->rg->nr_entries;
 }
 
 /* Changes are kept in RAM only, though they should not. */

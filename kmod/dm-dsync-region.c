@@ -227,7 +227,7 @@ void dsync_regions_activate(struct dsync_regions *rg)
  * dsync_regions_load() - begins with the entries from META_DEV
  * @rg: the regions, fresh; become those of a device that has just crashed:
  *	no leaf is stale but those of the regions in @entries
- * @entries: as many as @rg has; none is out of range
+ * @entries: as many as @rg has
  * @slot: of the dirty set
  */
 void dsync_regions_load(struct dsync_regions *rg, const u32 *entries,
@@ -244,8 +244,11 @@ void dsync_regions_load(struct dsync_regions *rg, const u32 *entries,
 
 		if (region == DSYNC_NO_REGION)
 			continue;
-		/* It is twice there if it was retiring: one will do. */
-		if (test_bit(region, rg->intended)) {
+		/*
+		 * It is twice there if it was retiring, or beyond the end if
+		 * the device was to grow.
+		 */
+		if (region >= rg->nr || test_bit(region, rg->intended)) {
 			__set_bit(i / DSYNC_BLOCK_INTENTS, rg->behind);
 			continue;
 		}
@@ -353,7 +356,8 @@ void dsync_regions_retired(struct dsync_regions *rg)
 	unsigned int i;
 
 	spin_lock(&rg->lock);
-	for_each_set_bit(i, rg->retiring, rg->nr_entries) {
+	for_each_set_bit(i, rg->retiring, rg->nr_entries)
+	{
 		rg->entries[i] = DSYNC_NO_REGION;
 		rg->nr_free++;
 		__set_bit(i / DSYNC_BLOCK_INTENTS, rg->behind);
@@ -391,6 +395,17 @@ int dsync_regions_next_behind(struct dsync_regions *rg, const uuid_t *uuid,
 	}
 	spin_unlock(&rg->lock);
 	return r;
+}
+
+/**
+ * dsync_regions_all_behind() - has all intents written again
+ * @rg: the regions
+ */
+void dsync_regions_all_behind(struct dsync_regions *rg)
+{
+	spin_lock(&rg->lock);
+	bitmap_fill(rg->behind, rg->layout.intent_blocks);
+	spin_unlock(&rg->lock);
 }
 
 /**
@@ -437,7 +452,7 @@ void dsync_regions_drop(struct dsync_regions *rg, unsigned int slot)
 /**
  * dsync_regions_switch() - starts a new dirty set
  * @rg: the regions
- * @slot: where it will be; what was there is void
+ * @slot: where it will be
  *
  * Bits will be set in it by writes to regions that are active already.
  */
@@ -445,7 +460,6 @@ void dsync_regions_switch(struct dsync_regions *rg, unsigned int slot)
 {
 	unsigned int i;
 
-	dsync_regions_drop(rg, slot);
 	spin_lock(&rg->lock);
 	for (i = 0; i < rg->nr_entries; i++)
 		if (rg->entries[i] != DSYNC_NO_REGION)
@@ -464,8 +478,8 @@ void dsync_regions_written(struct dsync_regions *rg, unsigned int slot,
 			   unsigned long leaf, bool marked)
 {
 	unsigned long first = ((u64)leaf * DSYNC_LEAF_BITS) >> rg->shift;
-	unsigned long end = (((u64)(leaf + 1) * DSYNC_LEAF_BITS - 1) >>
-			     rg->shift) + 1;
+	unsigned long end =
+		(((u64)(leaf + 1) * DSYNC_LEAF_BITS - 1) >> rg->shift) + 1;
 
 	end = min(end, rg->nr);
 	spin_lock(&rg->lock);

@@ -60,14 +60,15 @@ bool dsync_regions_claim(struct dsync_regions *rg, u64 first, u64 count,
 void dsync_regions_activate(struct dsync_regions *rg);
 void dsync_regions_load(struct dsync_regions *rg, const u32 *entries,
 			unsigned int slot);
-void dsync_regions_inherit(struct dsync_regions *rg,
-			   struct dsync_regions *from, unsigned int slot);
+void dsync_regions_inherit(struct dsync_regions *rg, struct dsync_regions *from,
+			   unsigned int slot);
 void dsync_regions_reset(struct dsync_regions *rg);
 
 unsigned int dsync_regions_retire(struct dsync_regions *rg, unsigned int max,
 				  bool force);
 void dsync_regions_retired(struct dsync_regions *rg);
 
+void dsync_regions_all_behind(struct dsync_regions *rg);
 int dsync_regions_next_behind(struct dsync_regions *rg, const uuid_t *uuid,
 			      void *block);
 

@@ -192,6 +192,8 @@ void dsync_registry_leave(struct dsync *ds, bool gone)
 
 	/* Not under the lock: a reader may wait for a suspended device. */
 	dsync_proc_remove(proc);
+	if (owned)
+		dsync_epochs_orphan(&dev->epochs);
 	if (ds->meta)
 		dsync_meta_close(ds->meta, owned && gone);
 
@@ -207,12 +209,40 @@ void dsync_registry_leave(struct dsync *ds, bool gone)
 	destroy_device(unused);
 }
 
+/**
+ * dsync_registry_geometry() - tells how live metadata are cut
+ * @md: a mapped device
+ * @bdev: META_DEV of a new table for it
+ * @super: becomes the superblock, if the live table has the same META_DEV
+ *
+ * Return: whether it has.
+ *
+ * Context: constructor; takes the registry lock.
+ */
+bool dsync_registry_geometry(struct mapped_device *md,
+			     struct block_device *bdev,
+			     struct dsync_super *super)
+{
+	struct dsync_device *dev;
+	bool live = false;
+
+	mutex_lock(&dsync_registry_lock);
+	dev = find_device(md);
+	if (dev && dev->owner && dev->owner->meta_dev) {
+		live = dev->owner->meta_dev->bdev == bdev;
+		if (live)
+			*super = dev->owner->meta->super;
+	}
+	mutex_unlock(&dsync_registry_lock);
+	return live;
+}
+
 /* How a target finds the device that it is to own. */
 enum standing {
-	STAND_OWNER,	/* it owns it already */
-	STAND_HEIR,	/* it goes on where the owner stopped */
-	STAND_RIVAL,	/* it has another META_DEV than the owner */
-	STAND_FIRST,	/* there is no owner */
+	STAND_OWNER, /* it owns it already */
+	STAND_HEIR,  /* it goes on where the owner stopped */
+	STAND_RIVAL, /* it has another META_DEV than the owner */
+	STAND_FIRST, /* there is no owner */
 };
 
 static enum standing standing_of(const struct dsync *ds)
@@ -223,21 +253,20 @@ static enum standing standing_of(const struct dsync *ds)
 		return STAND_OWNER;
 	if (!owner)
 		return STAND_FIRST;
-	return same_meta(owner, ds) ? STAND_HEIR : STAND_RIVAL;
+	if (!same_meta(owner, ds) ||
+	    (ds->meta && !dsync_meta_is_alike(ds->meta, owner->meta)))
+		return STAND_RIVAL;
+	return STAND_HEIR;
 }
 
-/* A hold can go on. */
-static bool is_same_disk(const struct dsync *a, const struct dsync *b)
+/* A hold only goes on with what it was made for. */
+static void end_hold(struct dsync *ds, enum standing standing)
 {
-	return a->data->bdev == b->data->bdev &&
-	       a->geo.sectors == b->geo.sectors;
-}
+	const struct dsync *owner = ds->device->owner;
 
-/* The device has run without this META_DEV, unless it is a new one. */
-static void distrust(struct dsync *ds)
-{
-	if (ds->meta && ds->meta->health != DSYNC_META_FORMATTING)
-		dsync_meta_lose(ds->meta, ds->fresh, "was not in use");
+	if (standing != STAND_HEIR || owner->data->bdev != ds->data->bdev ||
+	    owner->geo.sectors != ds->geo.sectors)
+		dsync_registry_orphan(ds->device);
 }
 
 /* Gets the metadata of the owner, of the right size. */
@@ -275,19 +304,23 @@ void dsync_registry_take_over(struct dsync *ds)
 
 	if (standing == STAND_OWNER)
 		return;
+	if (standing == STAND_RIVAL && dev->owner->meta)
+		dsync_meta_fence(dev->owner->meta);
 	if (standing == STAND_HEIR)
 		inherit_meta(ds, dev->owner);
 	else if (ds->meta)
-		dsync_meta_load(ds->meta, ds->fresh);
-	if (standing == STAND_RIVAL)
-		distrust(ds);
+		dsync_meta_load(ds->meta, ds->fresh, standing == STAND_FIRST);
 
 	mutex_lock(&dsync_registry_lock);
-	if (standing != STAND_HEIR || !is_same_disk(dev->owner, ds))
-		dsync_registry_orphan(dev);
+	end_hold(ds, standing);
+	mutex_unlock(&dsync_registry_lock);
+
 	unused = dsync_epochs_adopt(ds->epochs, ds->fresh, ds->meta,
 				    standing == STAND_HEIR);
 	ds->fresh = NULL;
+	mutex_lock(&dsync_registry_lock);
+	/* One may have come meanwhile. */
+	end_hold(ds, standing);
 	dev->owner = ds;
 	dsync_hold_set_timeout(ds->epochs, msecs_to_jiffies(timeout_ms));
 	mutex_unlock(&dsync_registry_lock);
@@ -295,6 +328,7 @@ void dsync_registry_take_over(struct dsync *ds)
 	dsync_sets_destroy(unused);
 	if (ds->meta)
 		dsync_meta_start(ds->meta, ds->epochs);
+	smp_store_release(&ds->live, true);
 }
 
 /**

@@ -10,7 +10,6 @@
 #include <linux/uuid.h>
 
 #include "dm-dsync-hold.h"
-#include "dm-dsync-meta.h"
 #include "dm-dsync.h"
 #include "uapi/dsync.h"
 
@@ -36,37 +35,16 @@ static const char *print_id(const uuid_t *id, char *buf)
 	return buf;
 }
 
-/* Numbers of the metadata; all zero without */
-struct meta_summary {
-	uuid_t uuid;
-	unsigned int active;
-	u64 commits;
-	u64 writes;
-	u64 failures;
-};
-
-static void summarize_meta(struct dsync_meta *meta, struct meta_summary *sum)
-{
-	sum->uuid = meta->super.uuid;
-	sum->active = meta->rg->nr_entries - READ_ONCE(meta->rg->nr_free);
-	sum->commits = atomic64_read(&meta->nr_commits);
-	sum->writes = atomic64_read(&meta->nr_writes);
-	sum->failures = atomic64_read(&meta->nr_failures);
-}
-
 static void status_info(struct dsync *ds, char *result, unsigned int maxlen)
 {
 	char epoch[UUID_STRING_LEN + 1], open[UUID_STRING_LEN + 1];
 	struct dsync_summary sum = {.dirty = dsync_nr_blocks(&ds->geo)};
 	char uuid[UUID_STRING_LEN + 1];
 	struct dsync_hold_summary hold = {0};
-	struct meta_summary meta = {0};
 	const char *hold_state = DSYNC_HOLD_STATE_NONE;
 	size_t sz = 0;
 
 	dsync_epochs_summary(ds->epochs, &sum);
-	if (ds->meta)
-		summarize_meta(ds->meta, &meta);
 	if (dsync_hold_status(ds->epochs, &hold))
 		hold_state = hold_states[hold.state];
 	else
@@ -77,10 +55,10 @@ static void status_info(struct dsync *ds, char *result, unsigned int maxlen)
 	DMEMIT(" open %s hold %s suspends %llu", print_id(&sum.open, open),
 	       hold_state, sum.suspends);
 	DMEMIT(" coarse_marks %llu", sum.coarse_marks);
-	DMEMIT(" uuid %s active_regions %u", print_id(&meta.uuid, uuid),
-	       meta.active);
+	DMEMIT(" uuid %s active_regions %u", print_id(&sum.uuid, uuid),
+	       sum.active_regions);
 	DMEMIT(" intent_commits %llu metadata_writes %llu metadata_failures %llu",
-	       meta.commits, meta.writes, meta.failures);
+	       sum.intent_commits, sum.metadata_writes, sum.metadata_failures);
 	DMEMIT(" hold_copies %llu hold_used %llu hold_size %llu", hold.copies,
 	       hold.used, hold.size);
 }

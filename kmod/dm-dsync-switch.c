@@ -62,9 +62,8 @@ static int change_super(struct dsync_meta *meta, const struct dsync_super *next)
  */
 int dsync_meta_settle(struct dsync_meta *meta)
 {
-	queue_work(meta->queue, &meta->writer);
-	if (!wait_event_timeout(meta->wait,
-				!dsync_meta_is_owed(meta),
+	queue_work(meta->writer_queue, &meta->writer);
+	if (!wait_event_timeout(meta->wait, !dsync_meta_is_owed(meta),
 				meta->disk.timeout))
 		return -ETIMEDOUT;
 	return 0;
@@ -83,6 +82,8 @@ int dsync_meta_settled(struct dsync_meta *meta)
 	const struct dsync_sets *sets = meta->ep->sets;
 	int r;
 
+	if (READ_ONCE(meta->bypass))
+		return 0;
 	set_ids(&meta->super, &sets->ids);
 	meta->super.data_sectors = sets->geo.sectors;
 	meta->super.state = sets->gap;
@@ -91,9 +92,14 @@ int dsync_meta_settled(struct dsync_meta *meta)
 	r = dsync_meta_store(meta);
 	if (r)
 		return r;
-	WRITE_ONCE(meta->owed, false);
-	WRITE_ONCE(meta->lost, false);
-	WRITE_ONCE(meta->health, DSYNC_META_FINE);
+	/* A commit may have failed meanwhile; then all begins anew. */
+	spin_lock(&meta->lock);
+	if (!meta->bypass) {
+		WRITE_ONCE(meta->owed, false);
+		WRITE_ONCE(meta->lost, false);
+		WRITE_ONCE(meta->health, DSYNC_META_FINE);
+	}
+	spin_unlock(&meta->lock);
 	return 0;
 }
 
@@ -112,16 +118,16 @@ int dsync_meta_begin(struct dsync_meta *meta, const struct dsync_ids *ids)
 	unsigned int slot = !next.dirty_slot;
 	int r;
 
-	next.generation[slot] =
-		max(next.generation[0], next.generation[1]) + 1;
+	next.generation[slot] = max(next.generation[0], next.generation[1]) + 1;
 	next.dirty_slot = slot;
 	set_ids(&next, ids);
 	r = change_super(meta, &next);
 	if (r)
 		return r;
-	/* While all is to be written anyway, it stays so. */
+	/* While lost, what the slot holds is to be written whatever it is. */
 	if (!meta->lost)
-		dsync_regions_switch(meta->rg, slot);
+		dsync_regions_drop(meta->rg, slot);
+	dsync_regions_switch(meta->rg, slot);
 	return 0;
 }
 
@@ -175,5 +181,5 @@ void dsync_meta_abort(struct dsync_meta *meta,
 	if (!meta->lost)
 		dsync_regions_drop(meta->rg, !slot);
 	WRITE_ONCE(meta->owed, true);
-	queue_work(meta->queue, &meta->writer);
+	queue_work(meta->writer_queue, &meta->writer);
 }

@@ -52,30 +52,42 @@ static int open_data(struct dsync *ds, struct dm_target *ti, const char *path)
 	return 0;
 }
 
-/* Whether there can be metadata at all, and how they are cut. */
+/* What META_DEV says of how the metadata are cut; else the options do. */
 static int look_at_meta(struct dsync *ds, struct dm_target *ti,
 			struct dsync_super *super, enum dsync_find *find)
 {
-	struct dsync_disk disk = {
-		.bdev = ds->meta_dev->bdev,
-		.timeout = msecs_to_jiffies(
-			ds->options.value[DSYNC_META_TIMEOUT_MS]),
-	};
+	struct dsync_disk *disk = &ds->probe_disk;
+	struct dsync_io *io;
 
-	*find = dsync_meta_probe(&disk, super);
-	dsync_disk_drain(&disk);
-	if (*find == DSYNC_FOUND_SUPER &&
-	    super->block_sectors != 1U << ds->geo.block_shift) {
-		ti->error =
-			"BLOCK_SECTORS differs from META_DEV's; zero its first MiB to start anew";
-		return -EINVAL;
-	}
-	if (*find == DSYNC_FOUND_SUPER)
-		return 0;
 	super->block_sectors = 1U << ds->geo.block_shift;
 	super->region_sectors = ds->options.value[DSYNC_REGION_SECTORS];
 	super->active_regions = ds->options.value[DSYNC_ACTIVE_REGIONS];
+	*find = DSYNC_FOUND_SUPER;
+	if (dsync_registry_geometry(dm_table_get_md(ti->table),
+				    ds->meta_dev->bdev, super))
+		return 0;
+
+	disk->bdev = ds->meta_dev->bdev;
+	disk->timeout =
+		msecs_to_jiffies(ds->options.value[DSYNC_META_TIMEOUT_MS]);
+	io = dsync_io_create(disk, GFP_KERNEL);
+	if (!io) {
+		ti->error = "Cannot allocate a buffer for META_DEV";
+		return -ENOMEM;
+	}
+	*find = dsync_meta_probe(&io, super);
+	dsync_io_put(io);
 	return 0;
+}
+
+static bool is_too_small(struct dsync *ds)
+{
+	u64 needed = dsync_layout_sectors(&ds->meta->rg->layout);
+
+	if (bdev_nr_sectors(ds->meta_dev->bdev) >= needed)
+		return false;
+	DMERR("META_DEV needs %llu sectors for this device", needed);
+	return true;
 }
 
 static int create_meta(struct dsync *ds, struct dm_target *ti)
@@ -86,6 +98,11 @@ static int create_meta(struct dsync *ds, struct dm_target *ti)
 
 	if (r)
 		return r;
+	if (super.block_sectors != 1U << ds->geo.block_shift) {
+		ti->error =
+			"BLOCK_SECTORS differs from META_DEV's; zero its first MiB to start anew";
+		return -EINVAL;
+	}
 	if (((u64)ti->len - 1) / super.region_sectors >= DSYNC_NO_REGION) {
 		ti->error = "Too many regions; use a larger region_sectors";
 		return -EINVAL;
@@ -96,11 +113,8 @@ static int create_meta(struct dsync *ds, struct dm_target *ti)
 		ti->error = "Cannot allocate the metadata";
 		return -ENOMEM;
 	}
-	if (find == DSYNC_FOUND_BLANK &&
-	    bdev_nr_sectors(ds->meta_dev->bdev) <
-		    dsync_layout_sectors(&ds->meta->rg->layout)) {
-		DMERR("META_DEV needs %llu sectors for this device",
-		      dsync_layout_sectors(&ds->meta->rg->layout));
+	/* Else a guest shall be able to start, even if tracking is lost. */
+	if (find == DSYNC_FOUND_BLANK && is_too_small(ds)) {
 		ti->error = "META_DEV is too small";
 		r = -EINVAL;
 		goto err_destroy_meta;
@@ -135,6 +149,7 @@ static int open_meta(struct dsync *ds, struct dm_target *ti, const char *path)
 	return 0;
 
 err_put_meta:
+	dsync_disk_drain(&ds->probe_disk);
 	dm_put_device(ti, ds->meta_dev);
 	ds->meta_dev = NULL;
 	return r;
@@ -143,6 +158,7 @@ err_put_meta:
 static void close_meta(struct dsync *ds, struct dm_target *ti)
 {
 	dsync_meta_destroy(ds->meta);
+	dsync_disk_drain(&ds->probe_disk);
 	if (ds->meta_dev)
 		dm_put_device(ti, ds->meta_dev);
 }

@@ -9,10 +9,11 @@
  *
  *	mend	start anew after a failure, or on a blank META_DEV
  *	wide	leaves that very wide writes wait for
- *	settle	all stale leaves, and then a superblock that needs them
+ *	retire	a quarter of the regions, when entries run short
+ *	settle	all stale leaves, and then a superblock that needs them; this
+ *		may take long, so it is done bit by bit
  *	flush	retire all regions
- *	retire	a quarter of the regions, when entries run short; or the idle
- *		ones, now and then
+ *	idle	retire the idle ones
  *
  * The bits of a leaf are copied under the lock of the epochs, which is held
  * for 16 leaves at most. In between an epoch may begin, end or be aborted.
@@ -28,11 +29,13 @@
 #include "dm-dsync-meta.h"
 
 #define MEND_TIME HZ
+/* To be written in one go while settling, as others may wait: 4 MiB */
+#define SETTLE_LEAVES 1024
 
 static void queue_tick(struct dsync_meta *meta, unsigned long delay)
 {
 	if (!READ_ONCE(meta->stopping))
-		queue_delayed_work(meta->queue, &meta->tick, delay);
+		mod_delayed_work(meta->writer_queue, &meta->tick, delay);
 }
 
 /*-----------------------------------------------------------------*/
@@ -60,10 +63,9 @@ static void encode_leaf(struct dsync_meta *meta, unsigned int slot,
 	} else {
 		memset(meta->bits, 0, DSYNC_LEAF_BYTES);
 	}
-	dsync_leaf_encode(meta->bits, generation, &meta->super.uuid,
-			  dsync_layout_leaf_sector(&meta->rg->layout, slot,
-						   leaf),
-			  block);
+	dsync_leaf_encode(
+		meta->bits, generation, &meta->super.uuid,
+		dsync_layout_leaf_sector(&meta->rg->layout, slot, leaf), block);
 }
 
 /* Starts to write @nr leaves that are contiguous on META_DEV. */
@@ -78,8 +80,7 @@ static void start_leaves(struct dsync_meta *meta, unsigned int slot,
 			    io->buf + i * DSYNC_META_BLOCK_BYTES);
 	atomic64_inc(&meta->nr_writes);
 	dsync_io_start(io, REQ_OP_WRITE | REQ_META,
-		       dsync_layout_leaf_sector(&meta->rg->layout, slot,
-						first),
+		       dsync_layout_leaf_sector(&meta->rg->layout, slot, first),
 		       nr * DSYNC_META_BLOCK_BYTES);
 }
 
@@ -97,8 +98,8 @@ static bool is_void(struct dsync_meta *meta, unsigned int slot,
 static unsigned long run_end(struct dsync_meta *meta, unsigned int slot,
 			     unsigned long first)
 {
-	unsigned long turn_end = round_down(first, DSYNC_SLOT_TURN) +
-				 DSYNC_SLOT_TURN;
+	unsigned long turn_end =
+		round_down(first, DSYNC_SLOT_TURN) + DSYNC_SLOT_TURN;
 	unsigned long end = first + 1;
 
 	turn_end = min(turn_end, meta->rg->layout.nr_leaves);
@@ -152,8 +153,8 @@ static int write_todo(struct dsync_meta *meta)
 	for (i = 0; i < DSYNC_NR_SLOTS && !r; i++)
 		r = write_slot(meta, i, &nr_used);
 	for (i = 0; i < DSYNC_LEAF_IOS; i++) {
-		error = meta->leaf_io[i] ? dsync_io_wait(&meta->leaf_io[i]) :
-					   -ENOMEM;
+		error = meta->leaf_io[i] ? dsync_io_wait(&meta->leaf_io[i])
+					 : -ENOMEM;
 		r = r ? r : error;
 	}
 	if (!r && nr_used)
@@ -238,7 +239,7 @@ static bool retire(struct dsync_meta *meta, unsigned int max, bool force)
 static void tidy(struct dsync_meta *meta)
 {
 	WRITE_ONCE(meta->tidy, true);
-	queue_work(meta->queue, &meta->commit);
+	queue_work(meta->commit_queue, &meta->commit);
 }
 
 static void retire_idle(struct dsync_meta *meta)
@@ -259,32 +260,68 @@ static void flush_all(struct dsync_meta *meta)
 	tidy(meta);
 }
 
-/* Writes all that is stale, and then the superblock that was owed. */
-static void settle(struct dsync_meta *meta)
+/* Chooses all that is stale; the writer may do other things in between. */
+static void choose_rest(struct dsync_meta *meta)
 {
-	unsigned int switches, i;
-	bool failing;
+	int i;
+
+	mutex_lock(&meta->ep->lock);
+	meta->settle_switches = meta->ep->switches;
+	for (i = 0; i < DSYNC_NR_SLOTS; i++)
+		dsync_regions_copy_stale(meta->rg, i, meta->rest[i]);
+	mutex_unlock(&meta->ep->lock);
+	meta->settling = true;
+}
+
+/* Takes some of the rest to be written; returns false if there is none. */
+static bool take_some_rest(struct dsync_meta *meta)
+{
+	unsigned long nr = meta->rg->layout.nr_leaves, leaf, end;
+	int i;
+
+	clear_todo(meta);
+	for (i = 0; i < DSYNC_NR_SLOTS; i++) {
+		leaf = find_first_bit(meta->rest[i], nr);
+		end = min(nr, leaf + SETTLE_LEAVES);
+		if (leaf == nr)
+			continue;
+		for_each_set_bit_from(leaf, meta->rest[i], end)
+		{
+			__clear_bit(leaf, meta->rest[i]);
+			__set_bit(leaf, meta->todo[i]);
+		}
+		return true;
+	}
+	return false;
+}
+
+/* Stores the superblock that was owed, if no epoch has changed meanwhile. */
+static void end_settling(struct dsync_meta *meta)
+{
+	bool was_failing;
 	int r = 0;
 
+	meta->settling = false;
 	mutex_lock(&meta->ep->lock);
-	switches = meta->ep->switches;
-	for (i = 0; i < DSYNC_NR_SLOTS; i++)
-		dsync_regions_copy_stale(meta->rg, i, meta->todo[i]);
-	mutex_unlock(&meta->ep->lock);
-
-	if (write_todo(meta))
-		return;
-
-	mutex_lock(&meta->ep->lock);
-	failing = meta->health == DSYNC_META_FAILING;
-	if (is_current(meta, switches))
+	was_failing = dsync_meta_is_unfit(meta);
+	if (is_current(meta, meta->settle_switches))
 		r = dsync_meta_settled(meta);
 	mutex_unlock(&meta->ep->lock);
 	if (r)
 		dsync_meta_fail(meta, "writing the superblock", r);
-	else if (failing && READ_ONCE(meta->health) == DSYNC_META_FINE)
-		queue_work(meta->queue, &meta->event);
+	else if (was_failing && !dsync_meta_is_unfit(meta))
+		queue_work(meta->writer_queue, &meta->event);
 	wake_up_all(&meta->wait);
+}
+
+static void settle(struct dsync_meta *meta)
+{
+	if (!meta->settling)
+		choose_rest(meta);
+	if (take_some_rest(meta))
+		write_todo(meta);
+	else
+		end_settling(meta);
 }
 
 /*-----------------------------------------------------------------*/
@@ -303,16 +340,33 @@ static int restart_intents(struct dsync_meta *meta)
 {
 	int r;
 
+	meta->settling = false;
 	mutex_lock(&meta->commit_lock);
 	dsync_regions_reset(meta->rg);
 	r = dsync_meta_write_intents(meta);
 	if (!r) {
+		WRITE_ONCE(meta->owed, true);
 		WRITE_ONCE(meta->bypass, false);
 		/* Whoever did not wait has marked his blocks by then. */
 		synchronize_rcu();
 	}
 	mutex_unlock(&meta->commit_lock);
 	return r;
+}
+
+/* META_DEV could not be read before; now? */
+static bool identify(struct dsync_meta *meta)
+{
+	struct dsync_super super;
+	enum dsync_health health =
+		dsync_meta_identify(meta, &meta->ep->sets->geo, &super);
+
+	mutex_lock(&meta->ep->lock);
+	meta->health = health == DSYNC_META_FINE ? DSYNC_META_FAILING : health;
+	meta->super = super;
+	mutex_unlock(&meta->ep->lock);
+	meta->unread = health == DSYNC_META_FAILING;
+	return health < DSYNC_META_FAILING;
 }
 
 /*
@@ -326,7 +380,8 @@ static void mend(struct dsync_meta *meta)
 	int r;
 
 	if ((stray && meta->warned) ||
-	    !dsync_meta_refill(meta, GFP_NOIO | __GFP_NOWARN))
+	    !dsync_meta_refill(meta, GFP_NOIO | __GFP_NOWARN) ||
+	    (meta->unread && !identify(meta)))
 		return;
 	meta->warned = true;
 	r = store_lost(meta);
@@ -334,28 +389,32 @@ static void mend(struct dsync_meta *meta)
 		return;
 	if (!r)
 		r = restart_intents(meta);
-	if (r) {
+	if (r)
 		dsync_meta_fail(meta, "writing anew", r);
-		return;
-	}
-	meta->warned = false;
-	while (READ_ONCE(meta->lost) && !READ_ONCE(meta->bypass))
-		settle(meta);
+	else
+		meta->warned = false;
 }
 
+static bool is_short(const struct dsync_regions *rg)
+{
+	return READ_ONCE(rg->nr_free) <= rg->nr_entries / 4;
+}
+
+/* Does the most urgent of all that is wanted; returns false if it is nothing. */
 static bool write_some(struct dsync_meta *meta)
 {
 	struct dsync_regions *rg = meta->rg;
 
 	if (READ_ONCE(meta->wide_done) != READ_ONCE(meta->wide_wanted))
 		write_wide(meta);
+	else if (is_short(rg) &&
+		 retire(meta, max(rg->nr_entries / 4, 1U), true))
+		return true;
 	else if (READ_ONCE(meta->owed))
 		settle(meta);
 	else if (atomic_read(&meta->flush_done) !=
 		 atomic_read(&meta->flush_wanted))
 		flush_all(meta);
-	else if (READ_ONCE(rg->nr_free) <= rg->nr_entries / 4)
-		return retire(meta, max(rg->nr_entries / 4, 1U), true);
 	else if (xchg(&meta->idle_due, false))
 		retire_idle(meta);
 	else
@@ -373,11 +432,12 @@ void dsync_meta_writer_work(struct work_struct *work)
 {
 	struct dsync_meta *meta = container_of(work, struct dsync_meta, writer);
 
-	if (meta->health != DSYNC_META_FINE)
+	if (meta->bypass && meta->health != DSYNC_META_UNUSABLE)
 		mend(meta);
-	while (!READ_ONCE(meta->bypass) && write_some(meta))
+	while (!READ_ONCE(meta->bypass) && !READ_ONCE(meta->stopping) &&
+	       write_some(meta))
 		cond_resched();
-	if (READ_ONCE(meta->bypass))
+	if (READ_ONCE(meta->bypass) && meta->health != DSYNC_META_UNUSABLE)
 		queue_tick(meta, MEND_TIME);
 }
 
@@ -393,7 +453,7 @@ void dsync_meta_tick_work(struct work_struct *work)
 		container_of(work, struct dsync_meta, tick.work);
 
 	WRITE_ONCE(meta->idle_due, true);
-	queue_work(meta->queue, &meta->writer);
+	queue_work(meta->writer_queue, &meta->writer);
 	if (READ_ONCE(meta->rg->nr_free) < meta->rg->nr_entries)
 		queue_tick(meta, DSYNC_IDLE_TIME);
 }

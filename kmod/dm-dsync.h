@@ -7,6 +7,7 @@
 #include <linux/list.h>
 
 #include "dm-dsync-epoch.h"
+#include "dm-dsync-io.h"
 #include "dm-dsync-table.h"
 
 #define DM_MSG_PREFIX "dsync"
@@ -25,6 +26,8 @@ struct dsync_meta;
  * @fresh: sets to begin with, until the first preresume gives them away
  * @meta: with a META_DEV: what was made for this target or, once it is live,
  *	what keeps the epochs
+ * @probe_disk: META_DEV as the constructor has looked at it
+ * @live: the target has become the owner, so messages may come
  * @table: the table that we are in
  * @node: in the list of @device
  */
@@ -37,6 +40,8 @@ struct dsync {
 	struct dsync_epochs *epochs;
 	struct dsync_sets *fresh;
 	struct dsync_meta *meta;
+	struct dsync_disk probe_disk;
+	bool live;
 	struct dm_table *table;
 	struct list_head node;
 };

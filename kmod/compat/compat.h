@@ -11,6 +11,7 @@
 #ifndef DSYNC_COMPAT_H
 #define DSYNC_COMPAT_H
 
+#include <linux/bio.h>
 #include <linux/blkdev.h>
 #include <linux/device-mapper.h>
 #include <linux/proc_fs.h>
@@ -53,6 +54,7 @@ static inline bool disk_is_dead(struct gendisk *disk)
 /* 5.15: measurements */
 #ifndef DMEMIT_TARGET_NAME_VERSION
 #define STATUSTYPE_IMA ((status_type_t)2)
+#pragma GCC diagnostic ignored "-Wswitch" /* not one of the enum's */
 #define DMEMIT_TARGET_NAME_VERSION(y)                               \
 	DMEMIT("target_name=%s,target_version=%u.%u.%u", (y)->name, \
 	       (y)->version[0], (y)->version[1], (y)->version[2])
@@ -74,6 +76,21 @@ static inline void dsync_compat_set_bios(struct dm_target *ti)
 #endif
 }
 
+/* 5.18 */
+#ifndef HAVE_BIO_INIT_BDEV
+static inline void dsync_compat_bio_init(struct bio *bio,
+					 struct block_device *bdev,
+					 struct bio_vec *table,
+					 unsigned short max_vecs,
+					 unsigned int opf)
+{
+	bio_init(bio, table, max_vecs);
+	bio_set_dev(bio, bdev);
+	bio->bi_opf = opf;
+}
+#define bio_init dsync_compat_bio_init
+#endif
+
 /* 6.0 */
 #ifndef HAVE_BLK_OPF_T
 typedef unsigned int blk_opf_t;
@@ -82,6 +99,11 @@ typedef unsigned int blk_opf_t;
 /* 6.14 */
 #ifndef DM_TARGET_ATOMIC_WRITES
 #define DM_TARGET_ATOMIC_WRITES 0
+#endif
+
+/* 6.17: asked for, no longer the default */
+#ifndef HAVE_WQ_PERCPU
+#define WQ_PERCPU 0
 #endif
 
 #endif

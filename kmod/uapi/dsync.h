@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What user space may rely on: names and words, see dm-dsync(4). */
 #ifndef UAPI_DSYNC_H
 #define UAPI_DSYNC_H

@@ -2,7 +2,7 @@
 /*
  * Stomps over a device and checks what a tracker made of it.
  *
- *	stomp write [-s SEED] [-n OPS] [-t THREADS] [-o START] [-l LENGTH]
+ *	stomp write [-s SEED] [-n OPS] [-t THREADS] [-o START] [-l LENGTH] [-d]
  *		    DEVICE TOUCHED
  *	stomp check [-x] BEFORE AFTER BITS TOUCHED
  *	stomp count [-k SLOTS] DEVICE...
@@ -12,7 +12,8 @@
  * LENGTH bytes from START, until OPS are done or SIGTERM ends it. Before each,
  *the blocks that it will touch are noted in the bitmap file TOUCHED, so that at
  *any instant (a suspended device, say) the file covers all that can have
- *reached the device. Blocks count from START.
+ *reached the device. Blocks count from START. With -d every other write is
+ *durable when it ends (FUA).
  *
  * check: every block in which the two images differ must be in BITS, and
  * nothing may be in BITS that is not in TOUCHED; with -x they must be equal.
@@ -39,6 +40,7 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #define BLOCK 4096
@@ -116,6 +118,7 @@ struct stomper {
 	unsigned int ops;
 	int fd;
 	uint64_t start, length;
+	bool durable;
 	struct map *touched;
 };
 
@@ -182,6 +185,8 @@ static int zero_or_discard(struct stomper *s, uint64_t offset, uint64_t length)
 static void stomp_once(struct stomper *s, uint32_t *buf)
 {
 	bool data = below(s, 10) < 7;
+	int flags = s->durable && below(s, 2) ? RWF_DSYNC : 0;
+	struct iovec vec = {.iov_base = buf};
 	uint64_t offset;
 	uint64_t length = pick_range(s, data ? MAX_WRITE : 1 << 30, &offset);
 
@@ -191,9 +196,11 @@ static void stomp_once(struct stomper *s, uint32_t *buf)
 			die("zero or discard");
 		return;
 	}
+	vec.iov_len = length;
 	for (uint64_t i = 0; i < length / SECTOR; i++)
 		buf[i * SECTOR / sizeof(*buf)] = rand_r(&s->seed) | 1;
-	if (pwrite(s->fd, buf, length, s->start + offset) != (ssize_t)length)
+	if (pwritev2(s->fd, &vec, 1, s->start + offset, flags) !=
+	    (ssize_t)length)
 		die("write");
 }
 
@@ -220,7 +227,7 @@ static int cmd_write(int argc, char **argv)
 
 	if (getrandom(&all.seed, sizeof(all.seed), 0) < 0)
 		die("seed");
-	while ((c = getopt(argc, argv, "s:n:t:o:l:")) != -1) {
+	while ((c = getopt(argc, argv, "s:n:t:o:l:d")) != -1) {
 		unsigned long long n = optarg ? strtoull(optarg, NULL, 0) : 0;
 
 		if (c == 's')
@@ -233,6 +240,8 @@ static int cmd_write(int argc, char **argv)
 			all.start = n;
 		else if (c == 'l')
 			all.length = n;
+		else if (c == 'd')
+			all.durable = true;
 		else
 			return 2;
 	}

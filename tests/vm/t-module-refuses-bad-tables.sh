@@ -29,7 +29,8 @@ refused 'Needs DATA_DEV' $size "$data"
 refused 'Needs DATA_DEV' $size "$data -"
 refused 'Cannot open DATA_DEV' $size /dev/nonesuch - 8
 refused 'smaller than the target' $((size + 1)) "$data - 8"
-refused 'come with a later version' $size "$data /dev/null 8"
+refused 'Cannot open META_DEV' $size "$data /dev/null 8"
+refused 'Cannot open META_DEV' $size "$data /dev/nonesuch 8"
 refused 'must differ' $size "$data $data 8"
 for bad in 0 1 4 7 9 12 -8 8x 0x8 4294967296 abc; do
 	refused 'BLOCK_SECTORS must be a power of two' $size "$data - $bad"

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Little-endian numbers, by the kernel's names. */
 #ifndef DSYNC_USER_BYTEORDER_H
 #define DSYNC_USER_BYTEORDER_H

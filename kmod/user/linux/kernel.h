@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A few of the kernel's macros. */
 #ifndef DSYNC_USER_KERNEL_H
 #define DSYNC_USER_KERNEL_H

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Powers of two. */
 #ifndef DSYNC_USER_LOG2_H
 #define DSYNC_USER_LOG2_H

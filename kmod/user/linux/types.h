@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * kmod's codec in user space: this folder, ahead of the system's headers, adds
  * the kernel's names that the codec uses, and no others.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* xxh64() over libxxhash. */
 #ifndef DSYNC_USER_XXHASH_H
 #define DSYNC_USER_XXHASH_H

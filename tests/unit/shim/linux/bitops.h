@@ -19,17 +19,25 @@
 #define max(a, b) ((a) > (b) ? (a) : (b))
 #define round_down(x, y) ((x) & ~((__typeof__(x))(y)-1))
 
-static inline unsigned long shim_find_le(const void *bits, unsigned long size,
-					 unsigned long from, int set)
+static inline unsigned long find_bit_le(const unsigned char *bits,
+					unsigned long size, unsigned long from,
+					int value)
 {
-	const unsigned char *bytes = bits;
-
-	while (from < size && (bytes[from / 8] >> from % 8 & 1) != set)
+	while (from < size && (bits[from / 8] >> from % 8 & 1) != value)
 		from++;
-	return from < size ? from : size;
+	return from;
 }
-#define find_next_bit_le(bits, size, from) shim_find_le(bits, size, from, 1)
-#define find_next_zero_bit_le(bits, size, from) \
-	shim_find_le(bits, size, from, 0)
+
+static inline unsigned long
+find_next_bit_le(const void *bits, unsigned long size, unsigned long from)
+{
+	return find_bit_le(bits, size, from, 1);
+}
+
+static inline unsigned long
+find_next_zero_bit_le(const void *bits, unsigned long size, unsigned long from)
+{
+	return find_bit_le(bits, size, from, 0);
+}
 
 #endif
