@@ -265,10 +265,11 @@ static int dsync_map(struct dm_target *ti, struct bio *bio)
 	bio->bi_iter.bi_sector = dm_target_offset(ti, bio->bi_iter.bi_sector);
 	if (!op_is_write(bio_op(bio)))
 		return DM_MAPIO_REMAPPED;
-	if (may_write_now(ds, bio))
-		return dsync_hold_delays(ds->epochs, bio) ?
-			       DM_MAPIO_SUBMITTED :
-			       DM_MAPIO_REMAPPED;
+	if (may_write_now(ds, bio)) {
+		if (dsync_hold_delays(ds->epochs, bio))
+			return DM_MAPIO_SUBMITTED;
+		return DM_MAPIO_REMAPPED;
+	}
 
 	if (bio->bi_opf & REQ_NOWAIT)
 		bio_wouldblock_error(bio);

@@ -13,7 +13,7 @@
  *
  * With -r, blocks are released at random, some right after they were read and
  * some while they may be; they must fail from then on. ORIGIN is the name of
- *the device.
+ * the device.
  *
  * With -e any read may fail, but what is read must still be right.
  */
@@ -228,18 +228,31 @@ static void *run(void *arg)
 	return NULL;
 }
 
-/* Releases what others may be reading. */
+/* Releases what others may be reading, and overwrites it at once. */
 static void *run_releaser(void *arg)
 {
+	uint8_t *buf = aligned_alloc(4096, block_bytes);
 	struct reader *r = arg;
+	char path[128];
+	int out;
 
+	snprintf(path, sizeof(path), "/dev/mapper/%s", origin);
+	out = open(path, O_WRONLY | O_DIRECT);
+	if (out < 0 || !buf)
+		die(path);
+	memset(buf, 0xee, block_bytes);
 	while (!finished) {
-		uint64_t block = below(r, nr_blocks);
+		uint64_t block = below(r, size / block_bytes);
 
-		if (held[block] == YES)
+		if (held[block] == YES) {
 			release(r, block, 1);
+			if (pwrite(out, buf, block_bytes, block * block_bytes) <
+			    0)
+				die(path);
+		}
 		usleep(1000);
 	}
+	free(buf);
 	return NULL;
 }
 

@@ -14,6 +14,11 @@ make_hold() {
 	cleanup_fn dm_remove "$1"
 }
 
+# end_process PID: if it is still there
+end_process() {
+	kill -9 "$1" 2>/dev/null || :
+}
+
 # unhang NAME: of a store that is suspended, else all would wait for it
 unhang() {
 	dmsetup resume "$1" 2>/dev/null || :

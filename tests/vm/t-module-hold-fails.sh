@@ -18,7 +18,8 @@ timeout_ms=1500
 blocks=4096
 sectors=$((blocks * 8))
 
-dm_create d "0 $sectors linear $data 0"
+# Reads take their time, so that writes overtake them.
+dm_create d "0 $sectors delay $data 0 20 $data 0 0"
 dm_create t "0 $sectors dsync /dev/mapper/d - 8 2 hold_timeout_ms $timeout_ms"
 epoch=0
 
@@ -31,11 +32,12 @@ overflow() {
 	local stomper
 	dm_create c "$1"
 	make_hold h t /dev/mapper/c
-	"$stomp" write -s "$RANDOM" -t 3 /dev/mapper/t touched >stomp.log 2>&1 &
+	"$stomp" write -s "$RANDOM" -t 6 /dev/mapper/t touched >stomp.log 2>&1 &
 	stomper=$!
+	cleanup_fn end_process $stomper
 	cut_with_image t $((++epoch)) /dev/mapper/d image
 	# What it does read before it fails is right.
-	"$hold" -e -s "$RANDOM" -t 2 -n 300 -d 3000 /dev/mapper/h image \
+	"$hold" -e -s "$RANDOM" -t 4 -n 300 -d 3000 /dev/mapper/h image \
 		/proc/dsync/t/frozen
 	wait_until 60 invalid
 	dmsetup status
@@ -68,6 +70,7 @@ make_hold h t "$cow"
 hold_all
 "$stomp" write -s "$RANDOM" -t 2 /dev/mapper/t touched >stomp.log 2>&1 &
 stomper=$!
+cleanup_fn end_process $stomper
 cut_with_image t $((++epoch)) /dev/mapper/d image
 head -c $((blocks / 8)) /dev/zero | tr '\0' '\377' >all
 "$hold" -s "$RANDOM" -n 200 /dev/mapper/h image all

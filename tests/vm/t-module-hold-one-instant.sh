@@ -18,6 +18,7 @@ done
 
 "$stomp" count -k 32 /dev/mapper/t1 /dev/mapper/t2 &
 counter=$!
+cleanup_fn end_process $counter
 all_written() {
 	[ "$(dirty t1) $(dirty t2)" = '32 32' ]
 }

@@ -37,6 +37,7 @@ stomp() {
 	"$stomp" write -s "$RANDOM" "$@" /dev/mapper/t \
 		"touched-${#stompers[@]}" >>stomp.log 2>&1 &
 	stompers+=($!)
+	cleanup_fn end_process $!
 }
 
 # round N OPTION...: write, cut, read while it is written to, end
@@ -51,7 +52,7 @@ round() {
 	stomp -t 2 -o $((RANDOM % 2000 * 4096)) -l $((8 << 20))
 	stomp -o $((size - 8192 - 1536)) -l $((8192 + 1536))
 	sleep 0.$((RANDOM % 10))
-	cut_with_image t "$epoch" "$data" image
+	cut_with_image t "$epoch" /dev/mapper/d image
 	stomp -t 2
 	expect_equal "$(value t hold)" armed
 	"$hold" -s "$RANDOM" -t 2 -n 400 -d 1000 "$@" \
@@ -73,9 +74,12 @@ round() {
 	dm_remove h
 }
 
+# Reads take their time, so that writes overtake them: what a read returns is
+# looked at when it has been overtaken.
+dm_create d "0 $((size / 512)) delay $data 0 20 $data 0 0"
 epoch=0
 for where in - "$meta"; do
-	dm_create t "0 $((size / 512)) dsync $data $where 8"
+	dm_create t "0 $((size / 512)) dsync /dev/mapper/d $where 8"
 	# So that what follows starts clean
 	cut_at t $((++epoch))
 	end t $epoch
