@@ -3,7 +3,7 @@
 #
 # Wherever the power is cut, no block that changed since the last epoch is
 # missing, and not many are there that did not.
-# timeout: 400
+# timeout: 600
 # mem: 3G
 # disks: 64M 8G 64M 64M
 #
@@ -43,7 +43,7 @@ begin() {
 
 begin
 dmsetup message t 0 epoch_end "$(id $epoch)"
-for _ in $(seq "${ROUNDS:-12}"); do
+for _ in $(seq "${ROUNDS:-8}"); do
 	"$stomp" write -d -s "$RANDOM" -n "$((RANDOM % 60 + 10))" -t 3 \
 		/dev/mapper/t touched >/dev/null &
 	stomper=$!
@@ -80,5 +80,5 @@ dm_remove data
 dm_remove lw
 
 dm_create blank "0 $data_sectors linear $scratch2 0"
-"$replay" -s "$RANDOM" -n "${POINTS:-250}" -m $((meta_sectors * 512)) \
+"$replay" -s "$RANDOM" -n "${POINTS:-120}" -m $((meta_sectors * 512)) \
 	-b $((16 * 16)) "$log" /dev/mapper/blank "$scratch"
