@@ -9,7 +9,8 @@
  * Each thread reads runs of blocks in its part of the device, in random
  * order and of random size, also parts of blocks: all must be as in IMAGE, and
  * what has a block that is not held must fail. It goes on until each held
- * block was read and READS reads (of all threads) are done, USECS apart.
+ * block was read and READS reads (of all threads) are done, or three times as
+ * many, USECS apart.
  *
  * With -r, blocks are released at random, some right after they were read and
  * some while they may be; they must fail from then on. ORIGIN is the name of
@@ -215,7 +216,7 @@ static void *run(void *arg)
 		if (i % 2) {
 			while (next < r->end && (r->done[next] || !held[next]))
 				next++;
-			if (next == r->end && i >= r->reads)
+			if (i >= (next == r->end ? r->reads : 3 * r->reads))
 				break;
 			if (next < r->end)
 				block = next;
@@ -250,7 +251,7 @@ static void *run_releaser(void *arg)
 			    0)
 				die(path);
 		}
-		usleep(1000);
+		usleep(3000);
 	}
 	free(buf);
 	return NULL;
@@ -260,7 +261,7 @@ int main(int argc, char **argv)
 {
 	unsigned int seed = getpid(), threads = 1;
 	struct reader *readers, sum = {0}, releaser = {0};
-	uint64_t reads = 0;
+	uint64_t reads = 1000;
 	int c;
 
 	while ((c = getopt(argc, argv, "s:t:n:b:d:r:e")) != -1) {
