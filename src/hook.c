@@ -9,6 +9,10 @@
  *	migrate    comes in from another host: refused if a disk is ours,
  *	           since its image here is not known to be the same
  *
+ * A domain that starts on a disk without our device in front writes past what
+ * is known of it: that is then not believed any more (dm/trust.h), and if this
+ * cannot be recorded, the domain does not start.
+ *
  * libvirt waits for us and a VM waits for libvirt, so: no libvirt connection
  * (it would deadlock), domains without our disks are let through before
  * anything is opened, and a hanging disk ends in an alarm.
@@ -17,11 +21,13 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "base/err.h"
 #include "base/io.h"
 #include "dm/stack.h"
+#include "dm/trust.h"
 #include "dm/use.h"
 #include "vm/domain-xml.h"
 #include "vm/record.h"
@@ -76,6 +82,9 @@ static int list_stacks(const struct vm_domain *domain,
 				    disk->reason);
 		memcpy(disks[count].name, disk->name, DISK_NAME_SIZE);
 		disks[count].path = disk->original_path;
+		disks[count].domain_name = domain->name;
+		disks[count].domain_uuid = domain->uuid;
+		disks[count].target = disk->target;
 		r = disk_uuid(disks[count].uuid, domain->uuid, disk->target,
 			      err);
 		if (r < 0)
@@ -87,16 +96,11 @@ static int list_stacks(const struct vm_domain *domain,
 	return 0;
 }
 
-static void say_untracked(const struct vm_domain *domain,
-			  const struct stack_disk *disks,
-			  const enum stack_state *states, size_t nr_disks)
+/* libvirt only shows what a hook says if it fails. */
+static void say(const char *domain, const char *device, const char *note)
 {
-	for (size_t i = 0; i < nr_disks; i++)
-		if (states[i] == STACK_LINEAR)
-			fprintf(stderr,
-				"dsync-vm-hook: %s: %s runs untracked: module "
-				"dm-dsync is missing\n",
-				domain->name, disks[i].name);
+	fprintf(stderr, "dsync-vm-hook: %s: %s: %s\n", domain, device, note);
+	syslog(LOG_WARNING, "%s: %s: %s", domain, device, note);
 }
 
 /*
@@ -110,32 +114,79 @@ static int drop_leftovers(const struct vm_domain *domain, struct err *err)
 
 	if (r == 0)
 		r = use_leave(domain->uuid, -1, err);
-	return r == 1 ? stack_remove_domain(domain->uuid, err) : r;
+	if (r != 1)
+		return r;
+	r = stack_distrust_domain(domain->uuid, err);
+	return r < 0 ? r : stack_remove_domain(domain->uuid, err);
+}
+
+/* With stack.lock held. What is known of all disks but @disks is forgotten. */
+static int distrust_others(const struct vm_domain *domain,
+			   const struct stack_disk *disks, size_t nr_disks,
+			   struct err *err)
+{
+	_cleanup_free_ char *state_dir =
+		io_format(PLACE_STATE "/%s", domain->uuid);
+	_cleanup_free_ const char **targets =
+		calloc(nr_disks + 1, sizeof(*targets));
+	unsigned int count;
+	int r;
+
+	if (!state_dir || !targets)
+		return fail(err, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < nr_disks; i++)
+		targets[i] = disks[i].target;
+	r = trust_forget_others(state_dir, targets, nr_disks, &count, err);
+	if (r == 0 && count)
+		say(domain->name, "disks",
+		    "starts without the device of a disk that was tracked: "
+		    "what is known of its changes is not believed any more");
+	return r;
+}
+
+/* A domain with none of our devices, which may have had them. */
+static int start_untracked(const struct vm_domain *domain, struct err *err)
+{
+	_cleanup_free_ char *records =
+		io_format(PLACE_STATE "/%s/trust", domain->uuid);
+	_cleanup_close_ int lock = -1;
+
+	if (!records)
+		return fail(err, -ENOMEM, "out of memory");
+	if (access(records, F_OK) < 0 && errno == ENOENT)
+		return 0;
+	lock = use_lock(domain->uuid, USE_LOCK_WAIT_MS, err);
+	return lock < 0 ? lock : distrust_others(domain, NULL, 0, err);
 }
 
 static int build(const struct vm_domain *domain, bool starts, struct err *err)
 {
 	_cleanup_free_ struct stack_disk *disks = NULL;
-	_cleanup_free_ enum stack_state *states = NULL;
+	_cleanup_free_ struct stack_report *reports = NULL;
 	_cleanup_close_ int lock = -1;
 	size_t nr_disks = 0;
 	int r = list_stacks(domain, &disks, &nr_disks, err);
 
-	if (r < 0 || nr_disks == 0)
+	if (r < 0)
 		return r;
-	states = calloc(nr_disks, sizeof(*states));
-	if (!states)
+	if (nr_disks == 0)
+		return starts ? start_untracked(domain, err) : 0;
+	reports = calloc(nr_disks, sizeof(*reports));
+	if (!reports)
 		return fail(err, -ENOMEM, "out of memory");
 	lock = use_lock(domain->uuid, USE_LOCK_WAIT_MS, err);
 	if (lock < 0)
 		return lock;
 	r = starts ? drop_leftovers(domain, err) : 0;
+	if (r == 0 && starts)
+		r = distrust_others(domain, disks, nr_disks, err);
 	if (r == 0)
-		r = stack_build_all(disks, nr_disks, states, err);
+		r = stack_build_all(disks, nr_disks, reports, err);
 	if (r == 0)
 		r = use_set_running(domain->uuid, true, err);
-	if (r == 0)
-		say_untracked(domain, disks, states, nr_disks);
+	for (size_t i = 0; i < nr_disks && r == 0; i++)
+		if (reports[i].note[0])
+			say(domain->name, disks[i].name, reports[i].note);
 	return r;
 }
 
@@ -226,9 +277,12 @@ static int run(const struct operation *operation, char **xml, struct err *err)
 
 	if (r < 0)
 		return r;
-	if (!mentions_us(*xml))
-		return vm_domain_parse(*xml, &domain, err);
-	return operation->run(xml, err);
+	if (mentions_us(*xml))
+		return operation->run(xml, err);
+	r = vm_domain_parse(*xml, &domain, err);
+	if (r < 0 || operation->run != on_prepare)
+		return r;
+	return start_untracked(domain, err);
 }
 
 static void give_up(int signal_number)
@@ -259,6 +313,7 @@ int main(int argc, char **argv)
 	operation = find_operation(argv[2]);
 	if (!operation)
 		return EXIT_OK;
+	openlog("dsync-vm-hook", LOG_PID, LOG_DAEMON);
 	signal(SIGALRM, operation->must_succeed ? let_go : give_up);
 	alarm(DEADLINE_S);
 	if (run(operation, &xml, &err) == 0)

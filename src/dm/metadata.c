@@ -26,6 +26,8 @@
 
 #define SECTOR_BYTES 512
 
+_Static_assert(METADATA_BLANK_BYTES == DSYNC_META_BLANK_BYTES, "one format");
+
 struct reader {
 	const char *path;
 	int fd;
@@ -415,4 +417,14 @@ int metadata_read(const char *path, struct metadata *ret_metadata,
 	r = load(&reader, err);
 	free(reader.regions);
 	return r;
+}
+
+uint64_t metadata_needs_bytes(uint64_t data_sectors, unsigned int block_sectors)
+{
+	struct dsync_layout layout;
+
+	/* By default there are as many intents as a block has room for. */
+	dsync_layout_init(&layout, (data_sectors - 1) / block_sectors + 1,
+			  DSYNC_BLOCK_INTENTS);
+	return dsync_layout_sectors(&layout) * SECTOR_BYTES;
 }

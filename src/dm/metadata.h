@@ -14,6 +14,7 @@
 struct err;
 
 #define METADATA_COPIES 2
+#define METADATA_BLANK_BYTES (1 << 20) /* the module formats what has these 0 */
 
 struct metadata_copy {
 	const char *found; /* "sound", "damaged", "unreadable", ... */
@@ -51,3 +52,8 @@ struct metadata {
  */
 int metadata_read(const char *path, struct metadata *ret_metadata,
 		  struct err *err);
+
+/* How large a META_DEV must be for a disk of that size, with the default
+ * options. */
+uint64_t metadata_needs_bytes(uint64_t data_sectors,
+			      unsigned int block_sectors);

@@ -24,8 +24,10 @@
 #include "base/io.h"
 #include "dm/device.h"
 #include "dm/loop.h"
+#include "dm/meta-file.h"
 #include "dm/task.h"
 #include "dm/tracker.h"
+#include "dm/trust.h"
 
 #define SECTOR_BYTES 512
 
@@ -101,10 +103,11 @@ static int open_data(const char *path, struct loop *ret_data, struct err *err)
 	return 0;
 }
 
-static int make_table(const struct loop *data, const char *path, bool tracked,
+/* -------------------------------------------------------------- building */
+
+static int make_table(const struct loop *data, const char *path,
 		      struct device_line *ret_table, struct err *err)
 {
-	unsigned int major_nr = major(data->dev), minor_nr = minor(data->dev);
 	uint64_t size_bytes;
 	int r = io_size_bytes(data->fd, &size_bytes);
 
@@ -115,36 +118,159 @@ static int make_table(const struct loop *data, const char *path, bool tracked,
 	*ret_table = (struct device_line){
 		.length_sectors = size_bytes / SECTOR_BYTES,
 	};
-	snprintf(ret_table->type, sizeof(ret_table->type), "%s",
-		 tracked ? "dsync" : "linear");
-	if (tracked)
-		snprintf(ret_table->params, sizeof(ret_table->params),
-			 "%u:%u - %u", major_nr, minor_nr,
-			 TRACKER_BLOCK_SECTORS);
-	else
-		snprintf(ret_table->params, sizeof(ret_table->params),
-			 "%u:%u 0", major_nr, minor_nr);
 	return 0;
 }
 
-static int create(const struct stack_disk *disk, enum stack_state *ret_state,
-		  struct err *err)
+static int create_linear(const struct stack_disk *disk, const struct loop *data,
+			 struct device_line *table, struct err *err)
 {
-	_cleanup_loop_ struct loop data = {.fd = -1};
-	bool tracked = device_target_exists("dsync");
-	struct device_line table;
-	int r = open_data(disk->path, &data, err);
-
-	if (r == 0)
-		r = make_table(&data, disk->path, tracked, &table, err);
-	if (r == 0)
-		r = device_create(disk->name, disk->uuid, &table, err);
-	if (r == 0)
-		*ret_state = tracked ? STACK_TRACKED : STACK_LINEAR;
-	return r;
+	snprintf(table->type, sizeof(table->type), "linear");
+	snprintf(table->params, sizeof(table->params), "%u:%u 0",
+		 major(data->dev), minor(data->dev));
+	return device_create(disk->name, disk->uuid, table, err);
 }
 
-int stack_build(const struct stack_disk *disk, enum stack_state *ret_state,
+/* @meta: NULL: in RAM only. */
+static int create_dsync(const struct stack_disk *disk, const struct loop *data,
+			const struct loop *meta, struct device_line *table,
+			struct err *err)
+{
+	char meta_dev[32] = "-";
+
+	if (meta)
+		snprintf(meta_dev, sizeof(meta_dev), "%u:%u", major(meta->dev),
+			 minor(meta->dev));
+	snprintf(table->type, sizeof(table->type), "dsync");
+	snprintf(table->params, sizeof(table->params), "%u:%u %s %u",
+		 major(data->dev), minor(data->dev), meta_dev,
+		 TRACKER_BLOCK_SECTORS);
+	return device_create(disk->name, disk->uuid, table, err);
+}
+
+static int create_with_meta(const struct stack_disk *disk,
+			    const char *state_dir, const struct loop *data,
+			    struct device_line *table, const char **ret_why,
+			    struct err *err)
+{
+	_cleanup_meta_place_ struct meta_place place = {0};
+	_cleanup_loop_ struct loop meta = {.fd = -1};
+	struct trust trust = {
+		.state_dir = state_dir,
+		.target = disk->target,
+		.data = disk->path,
+	};
+	bool trusted;
+	int r = meta_place_find(disk->domain_name, disk->domain_uuid,
+				disk->target, &place, err);
+
+	trust.meta = place.path;
+	if (r == 0)
+		r = trust_check(&trust, &trusted, ret_why, err);
+	if (r == 0)
+		r = meta_open(&place, table->length_sectors, trusted, &meta,
+			      err);
+	if (r == 0)
+		r = trust_begin(&trust, err);
+	return r < 0 ? r : create_dsync(disk, data, &meta, table, err);
+}
+
+/* From here on, writes may pass by the metadata: it must not be believed. */
+static int create_without_meta(const struct stack_disk *disk,
+			       const char *state_dir, const struct loop *data,
+			       struct device_line *table, bool tracked,
+			       struct err *err)
+{
+	int r = trust_forget(state_dir, disk->target, err);
+
+	if (r < 0)
+		return r;
+	return tracked ? create_dsync(disk, data, NULL, table, err)
+		       : create_linear(disk, data, table, err);
+}
+
+static int create(const struct stack_disk *disk,
+		  struct stack_report *ret_report, struct err *err)
+{
+	_cleanup_free_ char *state_dir =
+		io_format(PLACE_STATE "/%s", disk->domain_uuid);
+	_cleanup_loop_ struct loop data = {.fd = -1};
+	bool tracked = device_target_exists("dsync");
+	struct err failure = {0};
+	struct device_line table;
+	const char *why = "";
+	int r = open_data(disk->path, &data, err);
+
+	if (r == 0 && !state_dir)
+		r = fail(err, -ENOMEM, "out of memory");
+	if (r == 0)
+		r = make_table(&data, disk->path, &table, err);
+	if (r < 0)
+		return r;
+	ret_report->state = tracked ? STACK_TRACKED : STACK_LINEAR;
+	if (tracked && create_with_meta(disk, state_dir, &data, &table, &why,
+					&failure) == 0) {
+		if (*why)
+			snprintf(ret_report->note, sizeof(ret_report->note),
+				 "tracking begins anew: %s", why);
+		return 0;
+	}
+	if (tracked)
+		snprintf(ret_report->note, sizeof(ret_report->note),
+			 "changes are kept in memory only, until it stops: %s",
+			 failure.text);
+	else
+		snprintf(ret_report->note, sizeof(ret_report->note),
+			 "runs untracked: module dm-dsync is missing");
+	return create_without_meta(disk, state_dir, &data, &table, tracked,
+				   err);
+}
+
+/* -------------------------------------------------------------- removing */
+
+/* The disk's target, in "DSYNC-DOMAIN_UUID-TARGET". */
+static const char *target_of(const char *uuid)
+{
+	return uuid + strlen("DSYNC-") + UUID_SIZE - 1 + strlen("-");
+}
+
+static char *state_dir_of(const char *uuid)
+{
+	return io_format(PLACE_STATE "/%.*s", UUID_SIZE - 1,
+			 uuid + strlen("DSYNC-"));
+}
+
+static bool is_with_meta(const char *name)
+{
+	struct device_line table;
+	char meta_dev[16];
+
+	return device_table(name, &table, NULL) == 0 &&
+	       strcmp(table.type, "dsync") == 0 &&
+	       sscanf(table.params, "%*s %15s", meta_dev) == 1 &&
+	       strcmp(meta_dev, "-") != 0;
+}
+
+/* A disk whose metadata failed is ahead of it, whatever that says. */
+static int take_down(const char *name, const char *uuid, struct err *err)
+{
+	_cleanup_free_ char *state_dir = state_dir_of(uuid);
+	struct tracker_status status = {.state = TRACKER_UNTRACKED};
+	bool with_meta = is_with_meta(name);
+	int r;
+
+	if (!state_dir)
+		return fail(err, -ENOMEM, "out of memory");
+	if (with_meta)
+		(void)tracker_status(name, &status, NULL);
+	r = device_remove(name, err);
+	if (r < 0 || !with_meta)
+		return r;
+	if (status.state == TRACKER_DEGRADED)
+		return trust_forget(state_dir, target_of(uuid), err);
+	return trust_end(state_dir, target_of(uuid), err);
+}
+
+int stack_build(const struct stack_disk *disk, struct stack_report *ret_report,
 		struct err *err)
 {
 	enum stack_state state;
@@ -153,6 +279,7 @@ int stack_build(const struct stack_disk *disk, enum stack_state *ret_state,
 	bool fits;
 	int r = look(disk, &state, &info, &table, err);
 
+	*ret_report = (struct stack_report){0};
 	if (r < 0)
 		return r;
 	if (state == STACK_FOREIGN)
@@ -161,17 +288,17 @@ int stack_build(const struct stack_disk *disk, enum stack_state *ret_state,
 			    "remove it",
 			    disk->name);
 	if (state == STACK_ABSENT)
-		return create(disk, ret_state, err);
+		return create(disk, ret_report, err);
 	fits = is_built_on(&table, disk->path);
 	if (!fits && info.open_count)
 		return fail(err, -EBUSY, "%s: in use, but not on %s",
 			    disk->name, disk->path);
 	if (!fits || (state == STACK_LINEAR && !info.open_count &&
 		      device_target_exists("dsync"))) {
-		r = device_remove(disk->name, err);
-		return r < 0 ? r : create(disk, ret_state, err);
+		r = take_down(disk->name, disk->uuid, err);
+		return r < 0 ? r : create(disk, ret_report, err);
 	}
-	*ret_state = state;
+	ret_report->state = state;
 	return info.suspended ? device_resume(disk->name, err) : 0;
 }
 
@@ -187,11 +314,11 @@ int stack_remove(const struct stack_disk *disk, struct err *err)
 	if (state == STACK_FOREIGN)
 		return fail(err, -EEXIST, "%s: not a device of ours",
 			    disk->name);
-	return device_remove(disk->name, err);
+	return take_down(disk->name, disk->uuid, err);
 }
 
 int stack_build_all(const struct stack_disk *disks, size_t nr_disks,
-		    enum stack_state ret_states[], struct err *err)
+		    struct stack_report ret_reports[], struct err *err)
 {
 	enum stack_state before;
 	size_t nr_built = 0;
@@ -205,7 +332,7 @@ int stack_build_all(const struct stack_disk *disks, size_t nr_disks,
 
 		r = stack_state(disk, &before, err);
 		if (r == 0)
-			r = stack_build(disk, &ret_states[nr_built], err);
+			r = stack_build(disk, &ret_reports[nr_built], err);
 		ours[nr_built] = r == 0 && before == STACK_ABSENT;
 	}
 	while (r < 0 && nr_built-- > 0)
@@ -214,9 +341,22 @@ int stack_build_all(const struct stack_disk *disks, size_t nr_disks,
 	return r;
 }
 
-/* Removes device @name if its uuid says that it is @domain_uuid's. */
-static int remove_if_of(const char *name, const char *domain_uuid,
-			struct err *err)
+/* ---------------------------------------------------- all of one domain */
+
+typedef int (*device_action)(const char *name, const char *uuid,
+			     struct err *err);
+
+static int distrust(const char *name, const char *uuid, struct err *err)
+{
+	_cleanup_free_ char *state_dir = state_dir_of(uuid);
+
+	return state_dir ? trust_forget(state_dir, target_of(uuid), err)
+			 : fail(err, -ENOMEM, "out of memory");
+}
+
+/* Acts on device @name if its uuid says that it is @domain_uuid's. */
+static int act_if_of(const char *name, const char *domain_uuid,
+		     device_action act, struct err *err)
 {
 	char prefix[sizeof("DSYNC-") + UUID_SIZE];
 	struct device_info info;
@@ -227,10 +367,11 @@ static int remove_if_of(const char *name, const char *domain_uuid,
 	snprintf(prefix, sizeof(prefix), "DSYNC-%s-", domain_uuid);
 	if (!info.exists || strncmp(info.uuid, prefix, strlen(prefix)) != 0)
 		return 0;
-	return device_remove(name, err);
+	return act(name, info.uuid, err);
 }
 
-int stack_remove_domain(const char *domain_uuid, struct err *err)
+static int act_on_domain(const char *domain_uuid, device_action act,
+			 struct err *err)
 {
 	_cleanup_task_ struct dm_task *task =
 		task_new(DM_DEVICE_LIST, NULL, err);
@@ -246,11 +387,21 @@ int stack_remove_domain(const char *domain_uuid, struct err *err)
 	if (!names || !names->dev)
 		return 0;
 	for (;;) {
-		r = remove_if_of(names->name, domain_uuid, err);
+		r = act_if_of(names->name, domain_uuid, act, err);
 		if (r < 0 && result == 0)
 			result = r;
 		if (!names->next)
 			return result;
 		names = (struct dm_names *)((char *)names + names->next);
 	}
+}
+
+int stack_remove_domain(const char *domain_uuid, struct err *err)
+{
+	return act_on_domain(domain_uuid, take_down, err);
+}
+
+int stack_distrust_domain(const char *domain_uuid, struct err *err)
+{
+	return act_on_domain(domain_uuid, distrust, err);
 }

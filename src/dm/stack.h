@@ -3,10 +3,12 @@
  * What stands between a guest and its disk:
  *
  *	/dev/mapper/dsync-DOMAIN-TARGET     target dsync, or linear without it
- *	  └─ block device, or loop device on a raw file
+ *	  ├─ block device, or loop device on a raw file
+ *	  └─ metadata: block device, or loop device on a file of ours
  *
  * Building is idempotent: what is there already and fits is adopted, what is
- * there and is somebody else's is refused and left alone.
+ * there and is somebody else's is refused and left alone.  That metadata cannot
+ * be used does not fail it: then changes are kept in RAM only.
  */
 #pragma once
 
@@ -22,6 +24,8 @@ struct stack_disk {
 	char name[DISK_NAME_SIZE]; /* of the device */
 	char uuid[DISK_UUID_SIZE]; /* disk_uuid() */
 	const char *path;          /* original: block device or raw file */
+	/* Whose it is; only needed to build it. */
+	const char *domain_name, *domain_uuid, *target;
 };
 
 enum stack_state {
@@ -31,15 +35,21 @@ enum stack_state {
 	STACK_FOREIGN, /* the name is taken by a device that is not ours */
 };
 
+/* What building has come to. */
+struct stack_report {
+	enum stack_state state; /* STACK_TRACKED or STACK_LINEAR */
+	char note[700];         /* what the admin should know; "": nothing */
+};
+
 int stack_state(const struct stack_disk *disk, enum stack_state *ret_state,
 		struct err *err);
 
 /*
- * Builds it, or adopts it. @ret_state says what it now is: STACK_TRACKED or
- * STACK_LINEAR. -EBUSY: in use on another path or locked by a QEMU; -EEXIST:
- * foreign; -ENOENT: no such file or device.
+ * Builds it, or adopts it. -EBUSY: in use on another path or locked by a QEMU;
+ * -EEXIST: foreign; -ENOENT: no such file or device. As all that builds or
+ * removes, to be called with stack.lock held, see dm/use.h.
  */
-int stack_build(const struct stack_disk *disk, enum stack_state *ret_state,
+int stack_build(const struct stack_disk *disk, struct stack_report *ret_report,
 		struct err *err);
 
 /*
@@ -50,10 +60,14 @@ int stack_remove(const struct stack_disk *disk, struct err *err);
 
 /* All of them or none: those built by this call are removed on failure. */
 int stack_build_all(const struct stack_disk *disks, size_t nr_disks,
-		    enum stack_state ret_states[], struct err *err);
+		    struct stack_report ret_reports[], struct err *err);
+
 /*
  * Takes down every device of that domain, known by its uuid, so also one whose
  * disk has left the domain's XML meanwhile. Tries all of them; returns the
- * first failure. To be called with stack.lock held, see dm/use.h.
+ * first failure.
  */
 int stack_remove_domain(const char *domain_uuid, struct err *err);
+
+/* What the metadata of its devices says is not to be believed next time. */
+int stack_distrust_domain(const char *domain_uuid, struct err *err);

@@ -86,6 +86,8 @@ static int parse_pair(const char *key, const char *value,
 
 	if (strcmp(key, "open") == 0)
 		return parse_id(value, status->open);
+	if (strcmp(key, "uuid") == 0)
+		return parse_id(value, status->uuid);
 	if (strcmp(key, "hold") == 0) {
 		word = word_index(value, hold_names, COUNT(hold_names));
 		if (word >= 0)

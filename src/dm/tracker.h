@@ -38,6 +38,7 @@ struct tracker_status {
 	uint64_t dirty, frozen, suspect; /* blocks */
 	char epoch[UUID_SIZE];           /* "" before the first */
 	char open[UUID_SIZE];            /* the open epoch, "" if none */
+	char uuid[UUID_SIZE];            /* of the metadata; "": in RAM only */
 	enum tracker_hold hold;
 	uint64_t suspends;
 	/* Counters: zero where this module does not have them. */

@@ -2,7 +2,8 @@
 /*
  * The definition changes first, the devices go afterwards: if the second half
  * fails, the domain starts on its own disks all the same, and a device that
- * nobody opens is in nobody's way.
+ * nobody opens is in nobody's way.  Before either, what is known of the disks
+ * stops being believed.
  */
 #include "job/attach.h"
 
@@ -11,7 +12,10 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/io.h"
+#include "dm/meta-file.h"
 #include "dm/stack.h"
+#include "dm/trust.h"
 #include "dm/use.h"
 #include "job/attach-check.h"
 #include "vm/domain-xml.h"
@@ -62,21 +66,36 @@ static int describe(const char *xml, struct attach_report *report,
 	return 0;
 }
 
+/* From here on the disks are written to without us. */
+static int distrust(const char *state_dir, struct err *err)
+{
+	unsigned int count;
+
+	return trust_forget_others(state_dir, NULL, 0, &count, err);
+}
+
 /* With stack.lock held: the definition, then the devices, then the copy. */
 static int give_back(struct vm_host *host, const char *uuid,
 		     const struct attach_report *report, struct err *err)
 {
+	_cleanup_free_ char *state_dir = io_format(PLACE_STATE "/%s", uuid);
 	int r = use_leave(uuid, -1, err);
 
+	if (!state_dir)
+		return fail(err, -ENOMEM, "out of memory");
 	if (r == 0)
 		return fail(err, -EBUSY,
 			    "%s: a backup is reading its disks, or it is being "
 			    "started",
 			    report->domain);
 	if (r > 0)
+		r = distrust(state_dir, err);
+	if (r == 0)
 		r = vm_host_define(host, report->after, err);
 	if (r == 0)
 		r = stack_remove_domain(uuid, err);
+	if (r == 0)
+		r = meta_remove_files(state_dir, err);
 	return r < 0 ? r : vm_record_forget(uuid, err);
 }
 

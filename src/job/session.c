@@ -110,6 +110,9 @@ static int choose_disks(struct session *session, struct err *err)
 			continue;
 		memcpy(stack->name, disk->name, sizeof(stack->name));
 		stack->path = disk->original_path;
+		stack->domain_name = domain->name;
+		stack->domain_uuid = domain->uuid;
+		stack->target = disk->target;
 		r = disk_uuid(stack->uuid, domain->uuid, disk->target, err);
 		session->disks[session->nr_disks++].disk = disk;
 	}
@@ -118,17 +121,17 @@ static int choose_disks(struct session *session, struct err *err)
 
 static int bring_up(struct session *session, struct err *err)
 {
-	_cleanup_free_ enum stack_state *states =
-		calloc(session->nr_disks, sizeof(*states));
 	_cleanup_close_ int lock =
 		use_lock(session->uuid, USE_LOCK_WAIT_MS, err);
 	int r;
 
 	if (lock < 0)
 		return lock;
-	if (!states)
+	session->reports = calloc(session->nr_disks, sizeof(*session->reports));
+	if (!session->reports)
 		return fail(err, -ENOMEM, "out of memory");
-	r = stack_build_all(session->stacks, session->nr_disks, states, err);
+	r = stack_build_all(session->stacks, session->nr_disks,
+			    session->reports, err);
 	if (r < 0)
 		return r;
 	session->user_fd = use_join(session->uuid, err);
@@ -248,6 +251,7 @@ void session_close(struct session *session)
 		close(session->run_fd);
 	free(session->disks);
 	free(session->stacks);
+	free(session->reports);
 	free(session->state_dir);
 	vm_domain_free(session->domain);
 	vm_dom_free(session->dom);

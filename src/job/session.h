@@ -38,6 +38,7 @@ struct session {
 	int run_fd, user_fd; /* locks; -1: not taken */
 	struct session_disk *disks;
 	struct stack_disk *stacks; /* one for each of ->disks */
+	struct stack_report *reports;
 	size_t nr_disks;
 };
 

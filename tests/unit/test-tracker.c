@@ -19,7 +19,8 @@ static void a_line_of_the_contract_is_read(void **state)
 	struct tracker_status status;
 	const char *line = "recovered 8 262144 " EPOCH " 17 3 2 open " EPOCH
 			   " hold armed suspends 5 intent_commits 7 "
-			   "metadata_writes 9 hold_used 4096 something_new 1";
+			   "metadata_writes 9 hold_used 4096 something_new 1 "
+			   "uuid " EPOCH;
 
 	assert_int_equal(tracker_status_parse(line, &status, NULL), 0);
 	assert_int_equal(status.state, TRACKER_RECOVERED);
@@ -30,6 +31,7 @@ static void a_line_of_the_contract_is_read(void **state)
 	assert_int_equal(status.frozen, 3);
 	assert_int_equal(status.suspect, 2);
 	assert_string_equal(status.open, EPOCH);
+	assert_string_equal(status.uuid, EPOCH);
 	assert_int_equal(status.hold, TRACKER_HOLD_ARMED);
 	assert_int_equal(status.suspends, 5);
 	assert_int_equal(status.intent_commits, 7);
