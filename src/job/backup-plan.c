@@ -21,6 +21,7 @@ struct pending_disk backup_pending_disk(const struct backup *backup, size_t i)
 		.disk = disk->disk->target,
 		.size_bytes = disk->size_bytes,
 		.block_bytes = disk->tracker.block_sectors * 512,
+		.tracker = disk->tracker.uuid,
 	};
 }
 
@@ -41,6 +42,8 @@ static const char *full_reason(const struct backup *backup, size_t i)
 			       : "this host has no record of the points there";
 	if (pending->reason != PENDING_TRACKED)
 		return pending_reason_text(pending->reason);
+	if (disk->tracker.state == TRACKER_LOST)
+		return "tracking was lost since the last backup";
 	if (!pending_follows(pending, disk->tracker.epoch))
 		return "tracking began anew since the last backup";
 	return NULL;
@@ -121,11 +124,24 @@ static int plan_disk(struct backup *backup, size_t i, struct err *err)
 	return pending_store(where.state_dir, backup->pending[i], err);
 }
 
+/* What building the devices of a stopped domain had to say. */
+static void say_notes(const struct backup *backup)
+{
+	const struct session *session = backup->session;
+
+	for (size_t i = 0; i < session->nr_disks; i++)
+		if (session->reports[i].note[0])
+			ui_warn(backup->ui, "%s: %s: %s", session->domain->name,
+				session->disks[i].disk->target,
+				session->reports[i].note);
+}
+
 int backup_plan(struct backup *backup, struct err *err)
 {
 	size_t nr_disks = backup->session->nr_disks;
 	int r;
 
+	say_notes(backup);
 	backup->pending = calloc(nr_disks, sizeof(*backup->pending));
 	backup->report->disks = calloc(nr_disks, sizeof(struct backup_disk));
 	if (!backup->pending || !backup->report->disks)

@@ -17,6 +17,8 @@
 #include <string.h>
 
 #include "base/io.h"
+#include "dm/trust.h"
+#include "dm/use.h"
 #include "job/backup-parts.h"
 #include "job/interrupt.h"
 #include "job/tail-check.h"
@@ -25,8 +27,11 @@
 
 /* ---------------------------------------------------------------- the cut */
 
-/* What the host's page cache still holds goes through the device now, not
- * between suspend and resume. */
+/*
+ * What the host's page cache still holds goes through the device now, not
+ * between suspend and resume, and so do the bitmaps.  Metadata that cannot be
+ * written does not matter: what is in RAM is right.
+ */
 static int quieten(struct backup *backup, struct err *err)
 {
 	for (size_t i = 0; i < backup->session->nr_disks; i++) {
@@ -34,17 +39,51 @@ static int quieten(struct backup *backup, struct err *err)
 		_cleanup_free_ char *path = io_format(PLACE_MAPPER "%s", name);
 		_cleanup_close_ int fd = path ? open(path, O_RDONLY | O_CLOEXEC)
 					      : -1;
-		int r;
 
 		if (fd < 0 || fsync(fd) < 0)
 			return fail_errno(err, -errno, PLACE_MAPPER "%s", name);
-		r = tracker_flush(name, err);
-		if (r < 0 && r != -EAGAIN)
-			return r;
-		if (r == -EAGAIN)
-			err_clear(err);
+		(void)tracker_flush(name, NULL);
 	}
 	return 0;
+}
+
+/*
+ * While the metadata fails, the changes are only known in RAM: should the host
+ * crash, nothing must believe what is left of it.
+ */
+static void distrust(struct backup *backup, size_t i)
+{
+	const struct session *session = backup->session;
+	struct err err = {0};
+	_cleanup_close_ int lock =
+		use_lock(session->uuid, USE_LOCK_WAIT_MS, &err);
+
+	if (lock < 0 || trust_forget(session->state_dir,
+				     session->disks[i].disk->target, &err) < 0)
+		ui_warn(backup->ui, "%s: %s", session->domain->name, err.text);
+}
+
+static void say_state(struct backup *backup, size_t i)
+{
+	const struct session *session = backup->session;
+	const struct session_disk *disk = &session->disks[i];
+	const struct tracker_status *tracker = &disk->tracker;
+	char size[16];
+
+	if (tracker->state == TRACKER_RECOVERED && tracker->suspect)
+		ui_note(backup->ui,
+			"%s: %s: was not shut down cleanly: %s count as "
+			"changed that may not be",
+			session->domain->name, disk->disk->target,
+			ui_size(size, tracker->suspect *
+					      tracker->block_sectors * 512));
+	if (tracker->state != TRACKER_DEGRADED)
+		return;
+	ui_warn(backup->ui,
+		"%s: %s: degraded: its metadata device fails, and changes are "
+		"kept in memory only (the kernel log says more)",
+		session->domain->name, disk->disk->target);
+	distrust(backup, i);
 }
 
 static int start_watchdog(struct backup *backup, struct err *err)
@@ -93,6 +132,8 @@ static int take_cut(struct backup *backup, struct err *err)
 
 	if (r == 0)
 		r = session_refresh(backup->session, err);
+	for (size_t i = 0; i < backup->session->nr_disks && r == 0; i++)
+		say_state(backup, i);
 	/* A stopped domain may have been started since. */
 	if (r == 0)
 		r = vm_dom_state(backup->session->dom, &backup->session->state,

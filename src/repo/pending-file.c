@@ -171,7 +171,7 @@ static bool header_valid(const struct header_disk *header)
 {
 	return memcmp(header->magic, MAGIC, sizeof(header->magic)) == 0 &&
 	       le32toh(header->version) == VERSION_1 &&
-	       le32toh(header->reason) <= PENDING_FOREIGN &&
+	       le32toh(header->reason) <= PENDING_TRACKER &&
 	       le32toh(header->nr_tail) <= TAIL_MAX && geometry_valid(header) &&
 	       strings_valid(header);
 }

@@ -35,6 +35,7 @@ const char *pending_reason_text(enum pending_reason reason)
 			"the disk became smaller or its block size changed",
 		[PENDING_FOREIGN] = "the target does not hold what was "
 				    "shipped to it last",
+		[PENDING_TRACKER] = "tracking began anew since the last backup",
 	};
 
 	return texts[reason];
@@ -117,6 +118,17 @@ static int adapt(struct pending *pending, const struct pending_disk *disk)
 	return 0;
 }
 
+/* Without a known tracker on either side, the epochs decide alone. */
+static void adapt_tracker(struct pending *pending,
+			  const struct pending_disk *disk)
+{
+	if (!disk->tracker || !disk->tracker[0])
+		return;
+	if (pending->tracker[0] && strcmp(pending->tracker, disk->tracker) != 0)
+		pending_distrust(pending, PENDING_TRACKER);
+	snprintf(pending->tracker, UUID_SIZE, "%s", disk->tracker);
+}
+
 /* Errors that writing the file anew will not cure. */
 static bool is_fatal(int code)
 {
@@ -160,6 +172,7 @@ int pending_load(const struct pending_disk *disk, const char *repo_id,
 				 r == -ENOENT ? PENDING_NEW : PENDING_DAMAGED);
 	if (!pending || adapt(pending, disk) < 0)
 		return fail(err, -ENOMEM, "%s: out of memory", path);
+	adapt_tracker(pending, disk);
 	*ret_pending = TAKE_PTR(pending);
 	return 0;
 }

@@ -39,12 +39,13 @@ enum pending_reason {
 	PENDING_DAMAGED, /* the file cannot be read */
 	PENDING_RESIZED, /* the disk shrank or its block size changed */
 	PENDING_FOREIGN, /* the target holds something else */
+	PENDING_TRACKER, /* another tracker than the one that watched */
 };
 
 struct pending {
 	char repo_id[UUID_SIZE];
 	char domain_uuid[UUID_SIZE];
-	char tracker[UUID_SIZE];  /* "": unknown; set by the caller */
+	char tracker[UUID_SIZE];  /* whose epochs these are; "": unknown */
 	char newest[POINT_SIZE];  /* last one we committed; "": none */
 	char epoch[UUID_SIZE];    /* frozen sets are merged up to it; "" */
 	char previous[UUID_SIZE]; /* the epoch before; back after an abort */
@@ -65,12 +66,16 @@ struct pending_disk {
 	const char *disk;
 	uint64_t size_bytes;
 	uint32_t block_bytes;
+	const char *tracker; /* uuid of what tracks it; NULL or "": unknown */
 };
 
 /*
  * Reads the set that the target @repo_id has of @disk, adapted to the disk's
- * present size: new blocks are pending. Fails only where storing would fail
- * as well (permission, memory). @ret_pending is freed by pending_free().
+ * present size: new blocks are pending. A set that another tracker's changes
+ * were merged into is full: epochs of two trackers have nothing to do with
+ * each other, but disks that were cut together share them. Fails only where
+ * storing would fail as well (permission, memory). @ret_pending is freed by
+ * pending_free().
  */
 int pending_load(const struct pending_disk *disk, const char *repo_id,
 		 struct pending **ret_pending, struct err *err);

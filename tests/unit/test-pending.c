@@ -302,6 +302,33 @@ static void test_other_blocks_make_the_set_full(void **state)
 	assert_int_equal(bitmap_count(pending->map), NR_BLOCKS / 2);
 }
 
+static void test_the_set_of_another_tracker_is_full(void **state)
+{
+	_cleanup_bitmap_ struct bitmap *frozen = blocks(1, 1);
+	struct pending_disk disk = vda(state);
+	_cleanup_pending_ struct pending *before = NULL, *same = NULL;
+	_cleanup_pending_ struct pending *other = NULL;
+	unsigned int gaps;
+
+	make_settled(&disk, REPO_1, EPOCH_1);
+	disk.tracker = REPO_1;
+	before = load(&disk, REPO_1);
+	assert_int_equal(before->reason, PENDING_TRACKED);
+	assert_string_equal(before->tracker, REPO_1);
+	assert_int_equal(pending_store(*state, before, NULL), 0);
+	same = load(&disk, REPO_1);
+	assert_int_equal(same->reason, PENDING_TRACKED);
+	/* With the same epochs, since these are a domain's. */
+	disk.tracker = REPO_2;
+	assert_int_equal(pending_merge_all(&disk, frozen, EPOCH_1, EPOCH_2,
+					   &gaps, NULL),
+			 0);
+	disk.tracker = NULL;
+	other = load(&disk, REPO_1);
+	assert_int_equal(other->reason, PENDING_TRACKER);
+	assert_int_equal(bitmap_count(other->map), NR_BLOCKS);
+}
+
 static void test_targets_are_known_with_their_place(void **state)
 {
 	const struct pending_disk disk = vda(state);
@@ -337,6 +364,7 @@ int main(void)
 		scratch_test(test_a_disk_that_grew_is_pending_where_it_grew),
 		scratch_test(test_a_disk_that_shrank_is_pending_as_a_whole),
 		scratch_test(test_other_blocks_make_the_set_full),
+		scratch_test(test_the_set_of_another_tracker_is_full),
 		scratch_test(test_targets_are_known_with_their_place),
 	};
 
