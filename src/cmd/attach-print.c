@@ -73,6 +73,8 @@ static struct json_object *describe(const struct attach_report *report,
 		json_add_string(item, "device",
 				disk->name[0] ? disk->name : NULL);
 		json_add_string(item, "path", disk->path);
+		json_add_string(item, "metadata",
+				disk->metadata[0] ? disk->metadata : NULL);
 		json_add_string(item, "reason",
 				disk->reason[0] ? disk->reason : NULL);
 	}
@@ -86,6 +88,9 @@ static void print_disk(const struct attach_disk *disk, const char *verb,
 	case ATTACH_DONE:
 		ui_note(ui, "  %s: %s: %s (%s)", disk->target, verb, disk->path,
 			disk->name);
+		if (disk->metadata[0])
+			ui_note(ui, "  %s: metadata in %s", disk->target,
+				disk->metadata);
 		break;
 	case ATTACH_ALREADY:
 		ui_note(ui, "  %s: attached already: %s", disk->target,

@@ -25,6 +25,11 @@ static uint64_t dirty_bytes(const struct status_disk *disk)
 	return disk->tracker.dirty * disk->tracker.block_sectors * 512;
 }
 
+static uint64_t suspect_bytes(const struct status_disk *disk)
+{
+	return disk->tracker.suspect * disk->tracker.block_sectors * 512;
+}
+
 static void describe_disk(struct json_object *item,
 			  const struct status_disk *disk)
 {
@@ -38,10 +43,12 @@ static void describe_disk(struct json_object *item,
 		json_add_uint(item, "size_bytes",
 			      disk->tracker.size_sectors * 512);
 		json_add_uint(item, "dirty_bytes", dirty_bytes(disk));
+		json_add_uint(item, "suspect_bytes", suspect_bytes(disk));
 		json_add_string(item, "epoch",
 				disk->tracker.epoch[0] ? disk->tracker.epoch
 						       : NULL);
 	}
+	json_add_string(item, "metadata", disk->metadata);
 	targets = json_add_array(item, "targets");
 	for (size_t i = 0; i < disk->nr_targets; i++) {
 		const struct status_target *target = &disk->targets[i];
@@ -74,6 +81,20 @@ static int domain_width(const struct status_report *report)
 	return width;
 }
 
+static void print_metadata(const struct status_disk *disk, int width)
+{
+	char suspect[16];
+
+	if (disk->up && disk->tracker.state == TRACKER_UNTRACKED)
+		return;
+	printf("%*s  metadata: %s", width, "",
+	       disk->metadata ? disk->metadata
+			      : "none, changes are kept in memory only");
+	if (disk->up && disk->tracker.suspect)
+		printf(", %s suspect", ui_size(suspect, suspect_bytes(disk)));
+	putchar('\n');
+}
+
 static void print_disk(const struct status_disk *disk, int width)
 {
 	char size[16] = "-", dirty[16] = "-", pending[16];
@@ -85,6 +106,7 @@ static void print_disk(const struct status_disk *disk, int width)
 	}
 	printf("%-*s  %-6s  %-9s  %9s  %9s\n", width, disk->domain, disk->disk,
 	       state_name(disk), size, dirty);
+	print_metadata(disk, width);
 	for (size_t i = 0; i < disk->nr_targets; i++) {
 		const struct status_target *target = &disk->targets[i];
 

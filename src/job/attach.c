@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "dm/meta-file.h"
 #include "job/attach-check.h"
 #include "vm/domain-xml.h"
 #include "vm/host.h"
@@ -90,6 +91,19 @@ static void describe_disk(const struct vm_disk *disk, bool all,
 	memcpy(to->name, disk->name, sizeof(to->name));
 }
 
+/* A configuration that is not understood is an error here, not at the start. */
+static int find_metadata(const struct vm_domain *domain, struct attach_disk *to,
+			 struct err *err)
+{
+	_cleanup_meta_place_ struct meta_place place = {0};
+	int r = meta_place_find(domain->name, domain->uuid, to->target, &place,
+				err);
+
+	if (r == 0)
+		snprintf(to->metadata, sizeof(to->metadata), "%s", place.path);
+	return r;
+}
+
 static int describe(const struct vm_domain *domain, bool all,
 		    struct attach_report *report, struct err *err)
 {
@@ -100,8 +114,15 @@ static int describe(const struct vm_domain *domain, bool all,
 	for (size_t i = 0; i < domain->nr_disks; i++) {
 		struct attach_disk *disk = &report->disks[report->nr_disks++];
 
+		int r;
+
 		describe_disk(&domain->disks[i], all, disk);
 		report->changed |= disk->action == ATTACH_DONE;
+		r = disk->action == ATTACH_LEFT
+			    ? 0
+			    : find_metadata(domain, disk, err);
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }

@@ -32,6 +32,7 @@ struct attach_disk {
 	char target[64];
 	char name[DISK_NAME_SIZE]; /* of its device, "" if left */
 	char path[512];            /* what it stands on */
+	char metadata[512];        /* where its changes will be kept; "" */
 	enum attach_action action;
 	char reason[320];
 	bool expected; /* nobody wants it attached: not worth a warning */

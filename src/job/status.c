@@ -6,6 +6,7 @@
 
 #include "base/io.h"
 #include "dm/device.h"
+#include "dm/meta-file.h"
 #include "vm/domain-xml.h"
 #include "vm/host.h"
 
@@ -62,6 +63,21 @@ static int read_targets(struct status_disk *disk, const char *domain_uuid,
 	return r;
 }
 
+/* A broken configuration has been said where the device was built. */
+static int find_metadata(struct status_disk *disk,
+			 const struct vm_domain *domain)
+{
+	struct meta_place place = {0};
+
+	if (disk->up && !disk->tracker.uuid[0])
+		return 0;
+	if (meta_place_find(domain->name, domain->uuid, disk->disk, &place,
+			    NULL) == -ENOMEM)
+		return -ENOMEM;
+	disk->metadata = place.path;
+	return 0;
+}
+
 static int read_disk(struct status_disk *disk, const struct vm_disk *vm_disk,
 		     const struct vm_domain *domain, struct err *err)
 {
@@ -80,6 +96,8 @@ static int read_disk(struct status_disk *disk, const struct vm_disk *vm_disk,
 		disk->suspended = info.suspended;
 		disk->up = r == 0;
 	}
+	if (r == 0 && find_metadata(disk, domain) < 0)
+		r = fail(err, -ENOMEM, "out of memory");
 	return r < 0 ? r : read_targets(disk, domain->uuid, err);
 }
 
@@ -151,6 +169,7 @@ void status_report_free(struct status_report *report)
 		for (size_t j = 0; j < disk->nr_targets; j++)
 			free(disk->targets[j].location);
 		free(disk->targets);
+		free(disk->metadata);
 		free(disk->domain);
 		free(disk->disk);
 	}

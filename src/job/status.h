@@ -26,6 +26,7 @@ struct status_disk {
 	bool up;     /* its device is there: ->tracker is valid */
 	bool suspended;
 	struct tracker_status tracker;
+	char *metadata; /* path; NULL while it is up: in memory only */
 	struct status_target *targets;
 	size_t nr_targets;
 };
