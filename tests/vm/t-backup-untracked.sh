@@ -41,3 +41,20 @@ keep web1 was
 expect_point web1 "$(report .point)" was
 backup web1 "$repository" --no-freeze
 expect_equal "$status" 0
+
+# Also if no backup was taken meanwhile: what was known before is not believed.
+stop_web1() {
+	virsh -q destroy web1
+	wait_until 10 not dmsetup info dsync-web1-vda &>/dev/null
+}
+stop_web1
+hide_module
+virsh -q start web1
+scribble web1 10
+stop_web1
+show_module
+virsh -q start web1
+backup web1 "$repository" --no-freeze
+expect_equal "$status" 4
+keep web1 was
+expect_point web1 "$(report .point)" was
