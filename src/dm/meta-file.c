@@ -30,16 +30,16 @@ int meta_place_find(const char *domain_name, const char *domain_uuid,
 		    const char *target, struct meta_place *ret_place,
 		    struct err *err)
 {
-	char *path;
-	int r = config_metadata(PLACE_CONFIG, domain_name, domain_uuid, target,
-				&path, err);
+	_cleanup_config_ struct config config = {0};
+	int r = config_read(PLACE_CONFIG, domain_name, domain_uuid, target,
+			    &config, err);
 
 	if (r < 0)
 		return r;
-	ret_place->configured = path;
-	ret_place->path = path ? path
-			       : io_format(PLACE_STATE "/%s/meta/%s",
-					   domain_uuid, target);
+	ret_place->configured = config.metadata;
+	ret_place->path = config.metadata ? TAKE_PTR(config.metadata)
+					  : io_format(PLACE_STATE "/%s/meta/%s",
+						      domain_uuid, target);
 	return ret_place->path ? 0 : fail(err, -ENOMEM, "out of memory");
 }
 
