@@ -201,24 +201,3 @@ int meta_open(const struct meta_place *place, uint64_t data_sectors,
 				 : open_file(place->path, need_bytes, trusted,
 					     ret_meta, err);
 }
-
-int meta_remove_files(const char *state_dir, struct err *err)
-{
-	_cleanup_free_ char *directory = io_format("%s/meta", state_dir);
-	_cleanup_closedir_ DIR *dir = directory ? opendir(directory) : NULL;
-	struct dirent *entry;
-
-	if (!directory)
-		return fail(err, -ENOMEM, "out of memory");
-	if (!dir)
-		return errno == ENOENT
-			       ? 0
-			       : fail_errno(err, -errno, "%s", directory);
-	while ((entry = readdir(dir)))
-		if (entry->d_name[0] != '.' &&
-		    unlinkat(dirfd(dir), entry->d_name, 0) < 0)
-			return fail_errno(err, -errno, "%s/%s", directory,
-					  entry->d_name);
-	return rmdir(directory) < 0 ? fail_errno(err, -errno, "%s", directory)
-				    : 0;
-}
