@@ -93,6 +93,14 @@ expect_point() {
 
 # --- at a given moment -----------------------------------------------------
 
+# catch_cut SIGNAL PID DISK: signals that backup of web1 while DISK is suspended;
+# fails if it never was.
+catch_cut() {
+	local number
+	number=$(dmsetup info -c --noheadings -o minor "dsync-web1-$3")
+	"$BUILD/tests/vm/catch" "$1" "$2" "$number"
+}
+
 # can_stand: from now on servers can be made to stand before they answer.
 can_stand() {
 	mkdir standing

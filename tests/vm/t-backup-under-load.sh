@@ -32,7 +32,7 @@ guest_wait_agent web1
 can_stand
 
 # What the guest does. A line's number is in begun before it is written, and in
-# done once it is durable; what they are at the freeze and at the thaw is kept.
+# durable once it is so; what they are at the freeze and at the thaw is kept.
 # shellcheck disable=SC2016 # the guest's variables
 guest_sh web1 'cd /run
 cat >lines <<"EOF"
@@ -41,7 +41,7 @@ while i=$((i + 1)); do
 	echo $i >>begun
 	echo $i | dd of=/mnt/vda/log oflag=append conv=notrunc,fsync
 	echo $i | dd of=/mnt/vdb/log oflag=append conv=notrunc,fsync
-	echo $i >>done
+	echo $i >>durable
 done
 EOF
 cat >churn <<"EOF"
@@ -58,7 +58,7 @@ done
 EOF
 cat >hook <<"EOF"
 #!/bin/sh
-tail -n 1 /run/done >/run/done-$1
+tail -n 1 /run/durable >/run/durable-$1
 tail -n 1 /run/begun >/run/begun-$1
 EOF
 chmod +x hook
@@ -97,7 +97,7 @@ expect_lines() { # IMAGE FIRST LAST: has lines 1, 2, ..., of FIRST to LAST
 }
 
 for round in full first second; do
-	wait_until 100 is_beyond done $((${last:-0} + 10))
+	wait_until 100 is_beyond durable $((${last:-0} + 10))
 	touch standing/next
 	while_standing 'wait_until 25 overwritten' &
 	writer=$!
@@ -112,7 +112,7 @@ for round in full first second; do
 	mkdir "host/$round"
 	dsync-vm restore -q web1 host/repository "$(jq -r .point report.json)" \
 		--to "host/$round"
-	first=$(number done-freeze)
+	first=$(number durable-freeze)
 	last=$(number begun-thaw)
 	for disk in vda vdb; do
 		image=host/$round/web1-$disk.raw
