@@ -188,6 +188,23 @@ int io_make_dirs(const char *path, struct err *err)
 	}
 }
 
+int io_remove_dir(const char *path, struct err *err)
+{
+	_cleanup_closedir_ DIR *dir = opendir(path);
+	struct dirent *entry;
+
+	if (!dir)
+		return errno == ENOENT ? 0
+				       : fail_errno(err, -errno, "%s", path);
+	while ((entry = readdir(dir)))
+		if (strcmp(entry->d_name, ".") != 0 &&
+		    strcmp(entry->d_name, "..") != 0 &&
+		    unlinkat(dirfd(dir), entry->d_name, 0) < 0)
+			return fail_errno(err, -errno, "%s/%s", path,
+					  entry->d_name);
+	return rmdir(path) < 0 ? fail_errno(err, -errno, "%s", path) : 0;
+}
+
 int io_size_bytes(int fd, uint64_t *ret_bytes)
 {
 	struct stat st;

@@ -39,6 +39,9 @@ int io_sync_dir(const char *path, struct err *err);
 /* Creates @path and its parents, where missing, with mode 0700. */
 int io_make_dirs(const char *path, struct err *err);
 
+/* Removes the directory @path with the files in it. It need not be there. */
+int io_remove_dir(const char *path, struct err *err);
+
 /* Size of a file or block device. */
 int io_size_bytes(int fd, uint64_t *ret_bytes);
 

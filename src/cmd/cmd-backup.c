@@ -48,6 +48,7 @@ static struct json_object *describe(const struct backup_report *report)
 		json_add_uint(item, "blocks", disk->blocks);
 		json_add_uint(item, "sent_bytes", disk->sent_bytes);
 		json_add_uint(item, "zero_bytes", disk->zero_bytes);
+		json_add_uint(item, "held_bytes", disk->held_bytes);
 		json_add_real(item, "seconds", disk->spent_ms / 1000.0);
 	}
 	return object;

@@ -116,9 +116,11 @@ int device_load(const char *name, const struct device_line *table,
 		task_new(DM_DEVICE_RELOAD, name, err);
 	int r;
 
-	if (!task || !dm_task_add_target(task, table->start_sectors,
-					 table->length_sectors, table->type,
-					 table->params))
+	if (!task ||
+	    !dm_task_add_target(task, table->start_sectors,
+				table->length_sectors, table->type,
+				table->params) ||
+	    (table->read_only && !dm_task_set_ro(task)))
 		return fail(err, -ENOMEM, "load %s: out of memory", name);
 	r = task_run(task, "load the table of", name, err);
 	if (r < 0)

@@ -37,6 +37,7 @@ struct device_line {
 	uint64_t length_sectors;
 	char type[DEVICE_TYPE_SIZE];
 	char params[DEVICE_PARAMS_SIZE];
+	bool read_only; /* to be loaded so */
 };
 
 /* A device that is not there is no failure: ->exists is false. */

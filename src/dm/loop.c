@@ -2,6 +2,12 @@
 /*
  * LOOP_CONFIGURE (Linux 5.8) does all in one step, so there is no moment in
  * which a device exists without autoclear or direct I/O.
+ *
+ * What the host's udev makes of a loop device depends on what is on top
+ * (host/56-dsync-vm.rules), and at first nothing is.  udevd leaves a block
+ * device alone as long as somebody has an exclusive flock on it, and comes
+ * back later; so the caller's descriptor has one until it is closed, when the
+ * dm device is there.
  */
 #include "dm/loop.h"
 
@@ -10,16 +16,20 @@
 #include <linux/loop.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 
 #include "base/err.h"
 #include "base/run.h"
 #include "dm/image-lock.h"
 
 #define LOOP_MAJOR 7
-#define CONFIGURE_TRIES 16 /* somebody else may take the free one first */
+#define CONFIGURE_TRIES 66 /* somebody else may take the free one first */
+#define LOCK_TRIES 50      /* of these; a lock is not worth a failing guest */
+#define LOCK_PAUSE_MS 100
 
 void loop_close(struct loop *loop)
 {
@@ -85,6 +95,17 @@ static int refuse_second(const struct stat *file, const char *path,
 	return 0;
 }
 
+/* False after a pause, if udevd has it locked while it looks at it. */
+static bool lock_out_udev(int loop_fd)
+{
+	const struct timespec pause = {.tv_nsec = LOCK_PAUSE_MS * 1000000L};
+
+	if (flock(loop_fd, LOCK_EX | LOCK_NB) == 0)
+		return true;
+	nanosleep(&pause, NULL);
+	return false;
+}
+
 static int configure(int loop_fd, int file_fd, const char *path,
 		     unsigned int flags)
 {
@@ -121,6 +142,8 @@ static int map_free_one(int file_fd, const char *path, struct loop *loop)
 		fd = open_device(number, loop->path, O_RDWR);
 		if (fd < 0)
 			return fd;
+		if (i < LOCK_TRIES && !lock_out_udev(fd))
+			continue;
 		r = configure(fd, file_fd, path,
 			      LO_FLAGS_AUTOCLEAR | LO_FLAGS_DIRECT_IO);
 		if (r == -EINVAL) /* some kernels, if direct I/O can not be */

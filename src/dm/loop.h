@@ -15,7 +15,7 @@
 struct err;
 
 struct loop {
-	int fd;         /* keeps it alive until something else has it open */
+	int fd;         /* keeps it alive, and udev off, until it is in use */
 	dev_t dev;      /* 7:N */
 	char path[32];  /* /dev/loopN */
 	bool direct_io; /* false: the filesystem refused it */

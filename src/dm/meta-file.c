@@ -30,16 +30,16 @@ int meta_place_find(const char *domain_name, const char *domain_uuid,
 		    const char *target, struct meta_place *ret_place,
 		    struct err *err)
 {
-	char *path;
-	int r = config_metadata(PLACE_CONFIG, domain_name, domain_uuid, target,
-				&path, err);
+	_cleanup_config_ struct config config = {0};
+	int r = config_read(PLACE_CONFIG, domain_name, domain_uuid, target,
+			    &config, err);
 
 	if (r < 0)
 		return r;
-	ret_place->configured = path;
-	ret_place->path = path ? path
-			       : io_format(PLACE_STATE "/%s/meta/%s",
-					   domain_uuid, target);
+	ret_place->configured = config.metadata;
+	ret_place->path = config.metadata ? TAKE_PTR(config.metadata)
+					  : io_format(PLACE_STATE "/%s/meta/%s",
+						      domain_uuid, target);
 	return ret_place->path ? 0 : fail(err, -ENOMEM, "out of memory");
 }
 
@@ -200,25 +200,4 @@ int meta_open(const struct meta_place *place, uint64_t data_sectors,
 					       ret_meta, err)
 				 : open_file(place->path, need_bytes, trusted,
 					     ret_meta, err);
-}
-
-int meta_remove_files(const char *state_dir, struct err *err)
-{
-	_cleanup_free_ char *directory = io_format("%s/meta", state_dir);
-	_cleanup_closedir_ DIR *dir = directory ? opendir(directory) : NULL;
-	struct dirent *entry;
-
-	if (!directory)
-		return fail(err, -ENOMEM, "out of memory");
-	if (!dir)
-		return errno == ENOENT
-			       ? 0
-			       : fail_errno(err, -errno, "%s", directory);
-	while ((entry = readdir(dir)))
-		if (entry->d_name[0] != '.' &&
-		    unlinkat(dirfd(dir), entry->d_name, 0) < 0)
-			return fail_errno(err, -errno, "%s/%s", directory,
-					  entry->d_name);
-	return rmdir(directory) < 0 ? fail_errno(err, -errno, "%s", directory)
-				    : 0;
 }

@@ -38,6 +38,3 @@ void meta_place_clear(struct meta_place *place);
  */
 int meta_open(const struct meta_place *place, uint64_t data_sectors,
 	      bool trusted, struct loop *ret_meta, struct err *err);
-
-/* Removes the files of the domain with that @state_dir; devices stay. */
-int meta_remove_files(const char *state_dir, struct err *err);

@@ -23,6 +23,7 @@
 #include "base/err.h"
 #include "base/io.h"
 #include "dm/device.h"
+#include "dm/hold.h"
 #include "dm/loop.h"
 #include "dm/meta-file.h"
 #include "dm/task.h"
@@ -262,7 +263,9 @@ static int take_down(const char *name, const char *uuid, struct err *err)
 		return fail(err, -ENOMEM, "out of memory");
 	if (with_meta)
 		(void)tracker_status(name, &status, NULL);
-	r = device_remove(name, err);
+	r = hold_remove(name, uuid, err);
+	if (r == 0)
+		r = device_remove(name, err);
 	if (r < 0 || !with_meta)
 		return r;
 	if (status.state == TRACKER_DEGRADED)

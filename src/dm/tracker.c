@@ -256,3 +256,16 @@ int tracker_read_map(const char *name, enum tracker_map which,
 	*ret_map = TAKE_PTR(map);
 	return 0;
 }
+
+int tracker_seed(const char *name, const struct bitmap *seed, struct err *err)
+{
+	_cleanup_close_ int fd =
+		open_proc(name, "seed", O_WRONLY | O_TRUNC, err);
+	int r = fd < 0 ? fd
+		       : io_write_full(fd, seed->bits,
+				       bitmap_file_bytes(seed->nr_blocks));
+
+	if (fd < 0 || r == 0)
+		return r;
+	return fail_errno(err, r, "/proc/dsync/%s/seed", name);
+}

@@ -61,6 +61,8 @@ int tracker_status(const char *name, struct tracker_status *ret_status,
 int tracker_epoch_end(const char *name, const char *epoch, struct err *err);
 /* Takes the frozen set back into dirty. Repeating succeeds. */
 int tracker_epoch_abort(const char *name, const char *epoch, struct err *err);
+/* Blocks that a hold is to show from the next cut on, beside the frozen ones. */
+int tracker_seed(const char *name, const struct bitmap *seed, struct err *err);
 /* Writes the bitmap out. -EAGAIN: gave way to a suspend. */
 int tracker_flush(const char *name, struct err *err);
 enum tracker_map { TRACKER_MAP_DIRTY, TRACKER_MAP_FROZEN };

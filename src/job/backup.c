@@ -21,9 +21,6 @@
 #include "dm/use.h"
 #include "job/backup-parts.h"
 #include "job/interrupt.h"
-#include "job/tail-check.h"
-
-#define STALL_MS 120000
 
 /* ---------------------------------------------------------------- the cut */
 
@@ -128,8 +125,10 @@ static int merge_frozen(struct backup *backup, size_t i, struct err *err)
 
 static int take_cut(struct backup *backup, struct err *err)
 {
-	int r = quieten(backup, err);
+	int r = backup_hold_begin(backup, err);
 
+	if (r == 0)
+		r = quieten(backup, err);
 	if (r == 0)
 		r = session_refresh(backup->session, err);
 	for (size_t i = 0; i < backup->session->nr_disks && r == 0; i++)
@@ -151,107 +150,7 @@ static int take_cut(struct backup *backup, struct err *err)
 	return r;
 }
 
-/* --------------------------------------------------------------- shipping */
-
-/* What the callbacks of one disk's shipping work on. */
-struct shipping {
-	struct ui *ui;
-	struct tail_recorder recorder;
-};
-
-static void show_progress(void *opaque, const struct ship_counts *counts)
-{
-	struct shipping *shipping = opaque;
-	uint64_t block_bytes = shipping->recorder.block_bytes;
-
-	ui_progress(shipping->ui, counts->done_blocks * block_bytes,
-		    counts->blocks * block_bytes);
-}
-
-static int record(void *opaque, uint64_t first_block, uint64_t count,
-		  const uint8_t *data, bool skip[], struct err *err)
-{
-	struct shipping *shipping = opaque;
-
-	return tail_record(&shipping->recorder, first_block, count, data, err);
-}
-
-/* A mirror is known again by what was shipped to it last. */
-static int keep_tail(struct pending *pending, struct tail *shipped,
-		     struct err *err)
-{
-	if (tail_extend(shipped, &pending->tail, pending->map) < 0)
-		return fail(err, -ENOMEM, "out of memory");
-	tail_free(&pending->tail);
-	pending->tail = *shipped;
-	*shipped = (struct tail){0};
-	return 0;
-}
-
-static int ship(struct backup *backup, size_t i, struct ship_source *source,
-		struct target_disk *to, struct err *err)
-{
-	struct backup_disk *report = &backup->report->disks[i];
-	struct shipping shipping = {
-		.ui = backup->ui,
-		.recorder = {.block_bytes = report->block_bytes,
-			     .size_bytes = report->size_bytes},
-	};
-	const struct ship_job job = {
-		.map = backup->pending[i]->map,
-		.block_bytes = report->block_bytes,
-		.dest_is_zero = to->is_zero,
-		.stall_ms = STALL_MS,
-		.cancelled = backup->cancelled,
-		.opaque = &shipping,
-		.examine = backup->target->is_mirror ? record : NULL,
-		.progress = show_progress,
-	};
-	struct ship_counts counts = {0};
-	int r;
-
-	ui_progress_start(backup->ui, report->target);
-	r = ship_run(source, to->dest, &job, &counts, err);
-	ui_progress_end(backup->ui);
-	report->blocks = counts.done_blocks;
-	report->sent_bytes = counts.sent_bytes;
-	report->zero_bytes = counts.zero_bytes;
-	if (r == 0 && !counts.flushed)
-		r = fail(err, -EOPNOTSUPP,
-			 "%s: the server cannot flush, so nothing there is "
-			 "known to be durable; enable flush on it",
-			 backup->target->location);
-	if (r == 0 && backup->target->is_mirror)
-		r = keep_tail(backup->pending[i], &shipping.recorder.tail, err);
-	tail_free(&shipping.recorder.tail);
-	return r;
-}
-
-static int ship_disk(struct backup *backup, size_t i, char ret_backing[],
-		     struct err *err)
-{
-	const struct session_disk *disk = &backup->session->disks[i];
-	_cleanup_free_ char *path =
-		io_format(PLACE_MAPPER "%s", backup->session->stacks[i].name);
-	_cleanup_source_ struct ship_source *source = NULL;
-	_cleanup_target_disk_ struct target_disk to = {0};
-	uint64_t began_ms = ui_now_ms();
-	int r;
-
-	if (!path)
-		return fail(err, -ENOMEM, "out of memory");
-	r = target_begin_disk(backup->target, disk->disk->target,
-			      disk->size_bytes, backup->cancelled, &to, err);
-	if (r == 0)
-		r = ship_source_open_file(path, &source, err);
-	if (r == 0)
-		r = ship(backup, i, source, &to, err);
-	if (r == 0)
-		r = target_end_disk(backup->target, &to, err);
-	memcpy(ret_backing, to.backing, POINT_SIZE);
-	backup->report->disks[i].spent_ms = ui_now_ms() - began_ms;
-	return r;
-}
+/* ---------------------------------------------------------- the commitment */
 
 static int settle_disk(struct backup *backup, size_t i, struct err *err)
 {
@@ -302,7 +201,7 @@ static int ship_and_commit(struct backup *backup, struct err *err)
 		return fail(err, -ENOMEM, "out of memory");
 	r = backup_describe_domain(backup, manifest, err);
 	for (size_t i = 0; i < backup->session->nr_disks && r == 0; i++) {
-		r = ship_disk(backup, i, backing, err);
+		r = backup_ship_disk(backup, i, backing, err);
 		if (r == 0)
 			r = backup_describe_disk(backup, manifest, i, backing,
 						 err);
@@ -334,16 +233,26 @@ static void abort_epoch(struct backup *backup)
 					  backup->instant.epoch, NULL);
 }
 
-static int run(struct backup *backup, struct err *err)
+static void free_pending(struct backup *backup)
 {
-	int r = session_open(backup->request->connect, backup->request->domain,
-			     &backup->session, err);
+	for (size_t i = 0; backup->pending && i < backup->session->nr_disks;
+	     i++)
+		pending_free(backup->pending[i]);
+	free(TAKE_PTR(backup->pending));
+}
 
-	if (r == 0)
-		r = target_open(backup->request->target, backup->session,
-				&backup->target, backup->ui, err);
-	if (r == 0)
-		r = backup_plan(backup, err);
+static void forget_plan(struct backup *backup)
+{
+	free_pending(backup);
+	free(TAKE_PTR(backup->report->disks));
+	backup->report->nr_disks = 0;
+}
+
+/* One cut, and what comes of it. */
+static int attempt(struct backup *backup, bool *ret_hold_lost, struct err *err)
+{
+	int r = backup_plan(backup, err);
+
 	if (r == 0)
 		r = start_watchdog(backup, err);
 	backup->cut_time = time(NULL);
@@ -353,9 +262,45 @@ static int run(struct backup *backup, struct err *err)
 		r = fail(err, -EINTR, "interrupted");
 	if (r == 0)
 		r = ship_and_commit(backup, err);
+	*ret_hold_lost = r < 0 && r != -EINTR &&
+			 backup_hold_is_lost(backup, err);
 	if (r < 0 && backup->epoch_open)
 		abort_epoch(backup);
-	return r;
+	backup->epoch_open = false;
+	backup_hold_end(backup);
+	return r < 0 ? err->code : 0;
+}
+
+/*
+ * A guest that wrote more than a hold has room for may have done so once: it
+ * is worth one more cut, but not a third.
+ */
+static int attempt_twice(struct backup *backup, struct err *err)
+{
+	bool hold_lost;
+	int r = attempt(backup, &hold_lost, err);
+
+	if (!hold_lost)
+		return r;
+	ui_note(backup->ui, "%s", err->text);
+	ui_note(backup->ui, "%s: trying once more, with a new cut",
+		backup->session->domain->name);
+	err_clear(err);
+	watchdog_end(&backup->watchdog);
+	forget_plan(backup);
+	r = session_refresh(backup->session, err);
+	return r < 0 ? r : attempt(backup, &hold_lost, err);
+}
+
+static int run(struct backup *backup, struct err *err)
+{
+	int r = session_open(backup->request->connect, backup->request->domain,
+			     &backup->session, err);
+
+	if (r == 0)
+		r = target_open(backup->request->target, backup->session,
+				&backup->target, backup->ui, err);
+	return r < 0 ? r : attempt_twice(backup, err);
 }
 
 static int fill_report(struct backup *backup, struct err *err)
@@ -376,10 +321,7 @@ static int fill_report(struct backup *backup, struct err *err)
 
 static void close_all(struct backup *backup)
 {
-	if (backup->pending)
-		for (size_t i = 0; i < backup->session->nr_disks; i++)
-			pending_free(backup->pending[i]);
-	free(backup->pending);
+	free_pending(backup);
 	target_close(backup->target);
 	session_close(backup->session);
 	watchdog_end(&backup->watchdog);

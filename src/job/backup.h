@@ -28,6 +28,7 @@ struct backup_disk {
 	uint64_t blocks; /* shipped: changed, or all of them */
 	uint64_t sent_bytes;
 	uint64_t zero_bytes;
+	uint64_t held_bytes; /* old data that was kept, as the guest wrote */
 	uint64_t spent_ms;
 	bool full;
 	char reason[128]; /* why it is full, "" else */

@@ -13,7 +13,6 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/io.h"
-#include "dm/meta-file.h"
 #include "dm/stack.h"
 #include "dm/trust.h"
 #include "dm/use.h"
@@ -74,6 +73,22 @@ static int distrust(const char *state_dir, struct err *err)
 	return trust_forget_others(state_dir, NULL, 0, &count, err);
 }
 
+/* Devices of the admin's are left as they are. */
+static int remove_files(const char *state_dir, struct err *err)
+{
+	static const char *const names[] = {"meta", "hold"};
+	int r = 0;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names) && r == 0; i++) {
+		_cleanup_free_ char *directory =
+			io_format("%s/%s", state_dir, names[i]);
+
+		r = directory ? io_remove_dir(directory, err)
+			      : fail(err, -ENOMEM, "out of memory");
+	}
+	return r;
+}
+
 /* With stack.lock held: the definition, then the devices, then the copy. */
 static int give_back(struct vm_host *host, const char *uuid,
 		     const struct attach_report *report, struct err *err)
@@ -95,7 +110,7 @@ static int give_back(struct vm_host *host, const char *uuid,
 	if (r == 0)
 		r = stack_remove_domain(uuid, err);
 	if (r == 0)
-		r = meta_remove_files(state_dir, err);
+		r = remove_files(state_dir, err);
 	return r < 0 ? r : vm_record_forget(uuid, err);
 }
 

@@ -18,6 +18,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "dm/device.h"
+#include "dm/hold.h"
 #include "dm/stack.h"
 #include "dm/use.h"
 #include "job/ui.h"
@@ -29,6 +30,7 @@
 #define THAW_TRY_S 30
 #define THAW_GIVE_UP_MS (3600 * UINT64_C(1000))
 #define RESUME_TRIES 100
+#define TOOL_ENDS_MS 10000
 
 static const struct timespec pause_100ms = {.tv_nsec = 100 * 1000 * 1000};
 
@@ -75,6 +77,14 @@ static bool tool_is_gone(const struct guard *guard)
 	struct pollfd poller = {.fd = guard->tool_pidfd, .events = POLLIN};
 
 	return guard->tool_pidfd < 0 || poll(&poller, 1, 0) == 1;
+}
+
+/* What it reads is open until it is gone. */
+static void wait_for_tool(const struct guard *guard)
+{
+	struct pollfd poller = {.fd = guard->tool_pidfd, .events = POLLIN};
+
+	(void)poll(&poller, 1, TOOL_ENDS_MS);
 }
 
 static void resume(const char *name)
@@ -143,7 +153,8 @@ static void thaw(const struct guard *guard)
 	syslog(LOG_NOTICE, "domain %s: thawed", guard->domain_uuid);
 }
 
-/* As a backup that ends: the last user takes the devices down. */
+/* As a backup that ends: no hold is left, and the last user takes the devices
+ * down. */
 static void tear_down(const struct guard *guard)
 {
 	struct err err = {0};
@@ -151,6 +162,10 @@ static void tear_down(const struct guard *guard)
 		use_lock(guard->domain_uuid, USE_LOCK_WAIT_MS, &err);
 	_cleanup_close_ int user = -1;
 
+	wait_for_tool(guard);
+	for (size_t i = 0; i < guard->nr_disks; i++)
+		(void)hold_remove(guard->disks[i].name, guard->disks[i].uuid,
+				  &err);
 	if (lock >= 0)
 		user = use_join(guard->domain_uuid, &err);
 	if (user >= 0 && use_leave(guard->domain_uuid, user, &err) == 1)

@@ -12,6 +12,7 @@
 #include "base/io.h"
 #include "base/lock.h"
 #include "dm/device.h"
+#include "dm/hold.h"
 #include "dm/use.h"
 
 static int take_run_lock(struct session *session, struct err *err)
@@ -138,7 +139,7 @@ static int bring_up(struct session *session, struct err *err)
 	return session->user_fd < 0 ? session->user_fd : 0;
 }
 
-/* A run that was killed may have left a disk suspended or an epoch open. */
+/* A run that was killed may have left a disk suspended, an epoch open, a hold. */
 static int repair(struct session *session, struct err *err)
 {
 	for (size_t i = 0; i < session->nr_disks; i++) {
@@ -153,6 +154,8 @@ static int repair(struct session *session, struct err *err)
 			r = tracker_status(name, &status, err);
 		if (r == 0 && status.open[0])
 			r = tracker_epoch_abort(name, status.open, err);
+		if (r == 0)
+			r = hold_remove(name, session->stacks[i].uuid, err);
 		if (r < 0)
 			return r;
 	}

@@ -65,7 +65,7 @@ remove_all() {
 		dm_remove "$name"
 	done
 	for dir in "$nullb"/*/; do
-		rmdir "$dir"
+		[ ! -d "$dir" ] || rmdir "$dir"
 	done
 	disk=()
 }

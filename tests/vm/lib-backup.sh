@@ -91,12 +91,62 @@ expect_point() {
 	done
 }
 
+# --- at a given moment -----------------------------------------------------
+
+# catch_cut SIGNAL PID DISK: signals that backup of web1 while DISK is suspended;
+# fails if it never was.
+catch_cut() {
+	local number
+	number=$(dmsetup info -c --noheadings -o minor "dsync-web1-$3")
+	"$BUILD/tests/vm/catch" "$1" "$2" "$number"
+}
+
+# can_stand: from now on servers can be made to stand before they answer.
+can_stand() {
+	mkdir standing
+	cat >standing/qemu-nbd <<-EOF
+	#!/bin/bash
+	if [ -e $PWD/standing/next ]; then
+		rm $PWD/standing/next
+		echo \$\$ >$PWD/standing/server
+		kill -STOP \$\$
+	fi
+	exec $(command -v qemu-nbd) "\$@"
+	EOF
+	chmod +x standing/qemu-nbd
+	PATH=$PWD/standing:$PATH
+}
+
+# while_standing COMMAND...: each is run while a server stands, one after the
+# other; that is, after the cut and before a disk is sent. Begin it with
+# "touch standing/next", put it in the background, and wait for it after the
+# backup.
+while_standing() {
+	local command server
+	for command; do
+		wait_until 100 stands
+		read -r server <standing/server
+		rm standing/server
+		eval "$command"
+		[ "$command" = "${*: -1}" ] || touch standing/next
+		kill -CONT "$server"
+	done
+}
+
+stands() {
+	local server
+	[ -s standing/server ] && read -r server <standing/server &&
+		[ "$(ps -o state= "$server")" = T ]
+}
+
 # expect_clean NAME: nothing of a backup is left but the domain's own devices.
 expect_clean() {
 	local disk
 	! pgrep -x qemu-nbd >/dev/null || fail 'a qemu-nbd was left behind'
 	! pgrep -f 'dsync-vm watchdog' >/dev/null ||
 		fail 'a watchdog was left behind'
+	! dmsetup ls | grep -q -e '-hold\s' || fail 'a hold was left behind'
+	! losetup -l | grep -q '\.store' || fail 'a store was left behind'
 	for disk in vda vdb; do
 		expect_equal "$(dmsetup info -c --noheadings -o suspended \
 			"dsync-$1-$disk")" Active

@@ -3,15 +3,17 @@
  * Cuts the power at many points of a log of writes, and checks what the
  * tracker then says.
  *
- *	replay [-s SEED] [-n POINTS] [-b BLOCKS] -m META_BYTES LOG DATA META
+ *	replay [-s SEED] [-n POINTS] [-b BLOCKS] [-c CHUNK -g GAP]
+ *	       -m META_BYTES LOG DATA META
  *
  * LOG was written by dm-log-writes for a device whose first META_BYTES are
- * metadata of a dsync target and whose rest is its data. A mark "cut=UUID" in
- * it says that epoch UUID begins now, on a device that is suspended and was
- * flushed. The log is replayed in memory; at POINTS of its entries, most of
- * them flushes or FUA writes, the metadata at that point go to META, and
- * "dmsetup create" has the module load them for DATA, a device of the right
- * size whose content does not matter. Then
+ * metadata of a dsync target and whose rest is its data. If only the first
+ *CHUNK of each GAP bytes of data were written to, a large device needs little
+ *memory. A mark "cut=UUID" in the log says that epoch UUID begins now, on a
+ *device that is suspended and was flushed. The log is replayed in memory; at
+ *POINTS of its entries, most of them flushes or FUA writes, the metadata at
+ *that point go to META, and the module loads them for DATA, a device of the
+ *right size whose content does not matter. Then
  *
  *	- every block that differs from what it was at the mark of the epoch
  *	  that the tracker names must be in its dirty set;
@@ -27,8 +29,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <unistd.h>
+
+#include "dm.h"
 
 #define BLOCK 4096
 #define LOG_MAGIC 0x6a736677736872ULL
@@ -64,6 +69,7 @@ struct replay {
 	int log;
 	const char *data_dev, *meta_dev;
 	size_t meta_bytes, data_bytes, bound;
+	size_t chunk, gap;
 	struct entry *entries;
 	size_t nr_entries;
 	struct epoch epochs[MAX_EPOCHS];
@@ -134,20 +140,22 @@ static void apply(struct replay *r, size_t i)
 	epoch = &r->epochs[r->nr_epochs++];
 	snprintf(epoch->id, sizeof(epoch->id), "%.36s", e->mark + 4);
 	epoch->entry = i;
-	epoch->data = malloc(r->data_bytes);
+	epoch->data = malloc(r->data_bytes / r->gap * r->chunk);
 	if (!epoch->data)
 		die("memory");
-	memcpy(epoch->data, r->image + r->meta_bytes, r->data_bytes);
+	for (size_t n = 0; n < r->data_bytes / r->gap; n++)
+		memcpy(epoch->data + n * r->chunk,
+		       r->image + r->meta_bytes + n * r->gap, r->chunk);
 }
 
 /*-----------------------------------------------------------------*/
 
-static void run(const char *command)
+static void must(int r, const char *what)
 {
-	if (system(command)) {
-		fprintf(stderr, "failed: %s\n", command);
-		exit(1);
-	}
+	if (!r)
+		return;
+	fprintf(stderr, "%s: %s\n", what, strerror(-r));
+	exit(1);
 }
 
 static uint8_t *read_bitmap(size_t bytes)
@@ -163,33 +171,40 @@ static uint8_t *read_bitmap(size_t bytes)
 
 static uint8_t *load(struct replay *r, char *state, char *epoch)
 {
-	char command[512];
 	int fd = open(r->meta_dev, O_WRONLY | O_DIRECT | O_CLOEXEC);
+	struct dm_request rq;
+	char table[512];
 	uint8_t *bits;
-	FILE *status;
 
 	if (fd < 0 ||
 	    pwrite(fd, r->image, r->meta_bytes, 0) != (ssize_t)r->meta_bytes)
 		die(r->meta_dev);
 	close(fd);
-	snprintf(
-		command, sizeof(command),
-		"dmsetup create cut --table '0 %zu dsync %s %s 8' && dmsetup mknodes cut",
-		r->data_bytes / 512, r->data_dev, r->meta_dev);
-	run(command);
-	status = popen("dmsetup status cut", "r");
-	if (!status ||
-	    fscanf(status, "%*s %*s %*s %15s %*s %*s %39s", state, epoch) != 2)
-		die("dmsetup status");
-	pclose(status);
+	snprintf(table, sizeof(table), "%s %s 8", r->data_dev, r->meta_dev);
+	must(dm_create("cut", r->data_bytes / 512, "dsync", table), "create");
+	must(dm_status("cut", &rq), "status");
+	if (sscanf(rq.text, "%15s %*s %*s %39s", state, epoch) != 2)
+		die("status");
 	bits = read_bitmap((r->data_bytes / BLOCK + 7) / 8);
-	run("dmsetup remove --retry cut");
+	must(dm_remove("cut"), "remove");
 	return bits;
 }
 
 static bool has(const uint8_t *bits, size_t i)
 {
 	return bits[i / 8] >> i % 8 & 1;
+}
+
+/* Whether a block differs from what it was when an epoch began */
+static bool differs(struct replay *r, size_t block, const struct epoch *epoch)
+{
+	size_t at = block * BLOCK, within = at % r->gap;
+
+	if (!epoch)
+		return true;
+	return within < r->chunk &&
+	       memcmp(r->image + r->meta_bytes + at,
+		      epoch->data + at / r->gap * r->chunk + within, BLOCK);
 }
 
 /* The blocks that were written from one entry on to another */
@@ -216,17 +231,13 @@ static uint8_t *written(struct replay *r, size_t from, size_t to)
 static int compare(struct replay *r, size_t point, const uint8_t *bits,
 		   const struct epoch *epoch)
 {
-	const uint8_t *now = r->image + r->meta_bytes;
 	size_t blocks = r->data_bytes / BLOCK, excess = 0;
 	uint8_t *touched =
 		written(r, epoch ? epoch->entry : 0, point + LOOK_AHEAD);
 	int wrong = 0;
 
 	for (size_t i = 0; i < blocks && wrong < 10; i++) {
-		size_t at = i * BLOCK;
-		bool same = epoch && !memcmp(now + at, epoch->data + at, BLOCK);
-
-		if (!same && !has(bits, i)) {
+		if (differs(r, i, epoch) && !has(bits, i)) {
 			fprintf(stderr, "entry %zu: block %zu is lost\n", point,
 				i);
 			wrong++;
@@ -276,7 +287,7 @@ int main(int argc, char **argv)
 
 	if (getrandom(&seed, sizeof(seed), 0) < 0)
 		die("seed");
-	while ((c = getopt(argc, argv, "s:n:b:m:")) != -1) {
+	while ((c = getopt(argc, argv, "s:n:b:m:c:g:")) != -1) {
 		unsigned long long n = optarg ? strtoull(optarg, NULL, 0) : 0;
 
 		if (c == 's')
@@ -287,10 +298,14 @@ int main(int argc, char **argv)
 			r.bound = n;
 		else if (c == 'm')
 			r.meta_bytes = n;
+		else if (c == 'c')
+			r.chunk = n;
+		else if (c == 'g')
+			r.gap = n;
 		else
 			return 2;
 	}
-	if (argc - optind != 3 || !r.meta_bytes)
+	if (argc - optind != 3 || !r.meta_bytes || !r.chunk != !r.gap)
 		return 2;
 	printf("replay: seed %u\n", seed);
 	fflush(stdout);
@@ -303,10 +318,13 @@ int main(int argc, char **argv)
 		die("open");
 	r.data_bytes = lseek(c, 0, SEEK_END);
 	close(c);
-	if (posix_memalign((void **)&r.image, BLOCK,
-			   r.meta_bytes + r.data_bytes))
+	if (!r.chunk)
+		r.chunk = r.gap = r.data_bytes;
+	r.image = mmap(NULL, r.meta_bytes + r.data_bytes,
+		       PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (r.image == MAP_FAILED)
 		die("memory");
-	memset(r.image, 0, r.meta_bytes + r.data_bytes);
 
 	read_log(&r);
 	for (size_t i = 0; i < r.nr_entries && wrong < 10; i++) {

@@ -3,7 +3,7 @@
  * Stomps over a device and checks what a tracker made of it.
  *
  *	stomp write [-s SEED] [-n OPS] [-t THREADS] [-o START] [-l LENGTH] [-d]
- *		    DEVICE TOUCHED
+ *		    [-c CHUNK -g GAP] DEVICE TOUCHED
  *	stomp check [-x] BEFORE AFTER BITS TOUCHED
  *	stomp count [-k SLOTS] DEVICE...
  *	stomp instant [-k SLOTS] DEVICE...
@@ -13,7 +13,8 @@
  *the blocks that it will touch are noted in the bitmap file TOUCHED, so that at
  *any instant (a suspended device, say) the file covers all that can have
  *reached the device. Blocks count from START. With -d every other write is
- *durable when it ends (FUA).
+ *durable when it ends (FUA). With -g only the first CHUNK of each GAP bytes are
+ *written to, and half of the time the first 64 KiB of these.
  *
  * check: every block in which the two images differ must be in BITS, and
  * nothing may be in BITS that is not in TOUCHED; with -x they must be equal.
@@ -46,6 +47,7 @@
 #define BLOCK 4096
 #define SECTOR 512
 #define MAX_WRITE (1 << 20)
+#define HOT (64 << 10)
 
 static void die(const char *what)
 {
@@ -118,6 +120,7 @@ struct stomper {
 	unsigned int ops;
 	int fd;
 	uint64_t start, length;
+	uint64_t chunk, gap;
 	bool durable;
 	struct map *touched;
 };
@@ -152,6 +155,13 @@ static uint64_t pick_range(struct stomper *s, unsigned int max,
 	if (first + sectors > s->length / SECTOR)
 		sectors = s->length / SECTOR - first;
 	*offset = first * SECTOR;
+	if (s->gap) {
+		uint64_t within = *offset % (below(s, 2) ? s->chunk : HOT);
+
+		*offset = within + below(s, s->length / s->gap) * s->gap;
+		if (max > s->chunk - within)
+			max = s->chunk - within;
+	}
 	if (sectors * SECTOR > max)
 		return max;
 	return sectors * SECTOR;
@@ -227,7 +237,7 @@ static int cmd_write(int argc, char **argv)
 
 	if (getrandom(&all.seed, sizeof(all.seed), 0) < 0)
 		die("seed");
-	while ((c = getopt(argc, argv, "s:n:t:o:l:d")) != -1) {
+	while ((c = getopt(argc, argv, "s:n:t:o:l:dc:g:")) != -1) {
 		unsigned long long n = optarg ? strtoull(optarg, NULL, 0) : 0;
 
 		if (c == 's')
@@ -242,10 +252,14 @@ static int cmd_write(int argc, char **argv)
 			all.length = n;
 		else if (c == 'd')
 			all.durable = true;
+		else if (c == 'c')
+			all.chunk = n;
+		else if (c == 'g')
+			all.gap = n;
 		else
 			return 2;
 	}
-	if (argc - optind != 2 || !threads)
+	if (argc - optind != 2 || !threads || !all.chunk != !all.gap)
 		return 2;
 	signal(SIGTERM, on_sigterm);
 	printf("stomp: seed %u\n", all.seed);

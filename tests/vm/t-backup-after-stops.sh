@@ -2,15 +2,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # A backup goes on incrementally after the domain was stopped, after its QEMU
-# was killed, and after a power cut of the host, by what changed and little
-# more.
-# disks: 64M 1G
+# was killed, after a power cut of the host, and after a volume has grown, by what
+# changed and little more.
+# disks: 96M 1G
 # timeout: 600
 . "$TOP/tests/vm/lib.sh"
 . "$TOP/tests/vm/lib-backup.sh"
 . "$TOP/tests/vm/lib-meta.sh"
 
 make_host
+volume=$block
+block=/dev/mapper/volume
+dm_create volume "0 $((64 * 2048)) linear $volume 0"
 make_domain web1
 find_places
 for disk in vda vdb; do
@@ -71,3 +74,19 @@ expect_equal "$(status_of vda state)" clean
 expect_incremental
 expect_equal "$(report '.disks | map(.blocks) | add')" 0
 expect_clean web1
+
+# The volume has grown: what is new counts as changed.
+stop
+dmsetup load volume --table "0 $((96 * 2048)) linear $volume 0"
+dmsetup resume volume
+virsh -q start web1
+dummy_write web1 1 80M 4k 0x77
+expect_incremental
+expect_equal "$(report .disks[1].blocks)" 8192
+
+# Another tracker, though its record is there
+stop
+dd if=/dev/zero of="$state_dir/meta/vda" bs=1M count=1 conv=notrunc status=none
+virsh -q start web1
+expect_full vda
+expect_incremental

@@ -5,7 +5,7 @@
 # never left frozen; one that somebody else froze stays frozen.
 # disks: 128M 1G
 # mem: 2G
-# timeout: 400
+# timeout: 500
 . "$TOP/tests/vm/lib.sh"
 . "$TOP/tests/vm/lib-backup.sh"
 
@@ -17,12 +17,13 @@ is_thawed() {
 	[ "$(freeze_state)" = thawed ]
 }
 
+runs() {
+	! dmsetup info -c --noheadings -o suspended dsync-web1-vda \
+		dsync-web1-vdb | grep -q Suspended
+}
+
 expect_running() {
-	local disk
-	for disk in vda vdb; do
-		expect_equal "$(dmsetup info -c --noheadings -o suspended \
-			"dsync-web1-$disk")" Active
-	done
+	runs || fail 'a disk is suspended'
 }
 
 make_host
@@ -67,6 +68,39 @@ for signal in KILL STOP; do
 	expect_equal "$(freeze_state)" thawed
 	wait_until 30 not pgrep -x qemu-nbd >/dev/null
 done
+
+# It is killed between suspend and resume.
+for disk in vda vdb; do
+	dsync-vm backup web1 "$repository" -q &
+	pid=$!
+	catch_cut KILL $pid $disk
+	wait_until 30 runs
+	wait $pid || :
+	wait_until 120 not pgrep -f 'dsync-vm watchdog' >/dev/null
+	expect_equal "$(freeze_state)" thawed
+done
+
+# It stands there, and the agent does so in the frozen guest: the disks are
+# resumed without it, and the guest is thawed as soon as it goes on.
+# shellcheck disable=SC2016 # the guest's variables
+guest_sh web1 'cat >/run/hook <<"EOF"
+#!/bin/sh
+[ $1 = freeze ] || exit 0
+rm /run/hook
+(sleep 1; kill -STOP $(pidof qemu-ga)
+sleep 40; kill -CONT $(pidof qemu-ga)) >/dev/null 2>&1 </dev/null &
+EOF
+chmod +x /run/hook'
+dsync-vm backup web1 "$repository" -q &
+pid=$!
+catch_cut STOP $pid vda
+wait_until 30 runs
+kill -0 "$(pgrep -f 'dsync-vm watchdog')"
+wait_until 120 is_thawed
+wait $pid || :
+wait_until 120 not pgrep -f 'dsync-vm watchdog' >/dev/null
+backup web1 "$repository"
+expect_equal "$status" 0
 
 # The agent is there, and does not answer: it stops itself, once it has said
 # that it will.

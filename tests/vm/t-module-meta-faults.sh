@@ -98,6 +98,37 @@ expect_equal "$(blocks u)" '1536 2048 2560-2815'
 dm_remove u
 dm_remove t
 
+# What a device that lies has dropped is not there after a stop, and nobody can
+# tell: DESIGN.md promises nothing for then. What is in RAM must not care.
+say 'writes are dropped in silence: the live report is right all the same'
+fresh
+write_in_time 0 8
+under "flakey $raw 0 0 100 1 drop_writes"
+write_in_time 4096 8
+dmsetup message t 0 flush
+expect_equal "$(state t) $(blocks t)" 'clean 0 512'
+begin 2
+write_in_time 8192 8
+expect_equal "$(bits /proc/dsync/t/frozen) $(blocks t)" '0 512 1024'
+dmsetup message t 0 epoch_abort "$(id 2)"
+dmsetup message t 0 flush
+write_in_time 12288 8
+expect_equal "$(blocks t)" '0 512 1024 1536'
+begin 3
+dmsetup reload t --table "0 $(sectors "$data") dsync $data /dev/mapper/meta 8"
+dmsetup resume t
+write_in_time 16384 $((2048 * 40))
+expect_equal "$(bits /proc/dsync/t/frozen)" '0 512 1024 1536'
+dmsetup message t 0 epoch_end "$(id 3)"
+dmsetup message t 0 flush
+expect_equal "$(epoch t) $(blocks t)" "$(id 3) 2048-12287"
+dm_remove t
+under ok
+track_on t "$data" /dev/mapper/meta 8 "$fast"
+write_in_time 0 8
+[[ " $(blocks t) " =~ ' 0'[\ -] ]] || fail "block 0 is not among $(blocks t)"
+dm_remove t
+
 say 'it hangs: the write goes on after the timeout'
 fresh
 dmsetup suspend --nolockfs meta

@@ -50,9 +50,8 @@ virsh -q start web1
 guest_wait_agent web1
 tell 'guest web1 runs on two raw disks of 128 MiB: a file and a block device'
 
-# Without a hold the content is read after the thaw. To be compared with the
-# instant of the freeze it must not change in between: while a backup runs,
-# the guest has its filesystems mounted read-only.
+# To be compared with the instant of the freeze, the disks must not change until
+# they were copied here: so long the guest has its filesystems read-only.
 guest_quiet() {
 	guest_sh web1 'sync; mount -o remount,ro /mnt/vda &&
 		mount -o remount,ro /mnt/vdb'

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Where a hold puts old data: the device that dsync-vm.conf(5) gives the disk,
+ * else a file of ours behind a loop device.
+ *
+ *	STATE_DIR/hold/TARGET		of a device: says that it was blank when
+ *					it was used first, and so is ours
+ *	STATE_DIR/hold/TARGET.store	the file; it is sparse, and has no name
+ *					any more once it is in use, so that its
+ *					space is free again whatever happens
+ */
+#pragma once
+
+#include <stdint.h>
+
+struct err;
+struct loop;
+struct stack_disk;
+
+/*
+ * Opens the store for a hold of @disk, which has @size_bytes. -ENOSPC: there
+ * is no room for a file; -EUCLEAN: the device has something on it that does
+ * not come from a hold. @ret_store is to be closed once the table has it.
+ */
+int hold_store_open(const struct stack_disk *disk, uint64_t size_bytes,
+		    struct loop *ret_store, struct err *err);

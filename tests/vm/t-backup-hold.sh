@@ -1,0 +1,98 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# A point is the disks at one instant, whatever is written while they are sent.
+# If more is than there is room for, the cut is taken once more, and after that
+# the backup fails and says how to help; the guest never waits, and nothing is
+# left behind.
+# disks: 64M 1G 64M
+# timeout: 600
+. "$TOP/tests/vm/lib.sh"
+. "$TOP/tests/vm/lib-backup.sh"
+
+conf=/etc/dsync-vm/dsync-vm.conf
+
+# backup_beside COMMAND...: see while_standing.
+backup_beside() {
+	touch standing/next
+	while_standing "$@" &
+	local writer=$!
+	backup web1 "$repository" --no-freeze
+	wait $writer
+	expect_clean web1
+	[ ! -e "/var/lib/dsync-vm/$uuid/hold/vda.store" ] ||
+		fail 'the file of a hold was left behind'
+}
+
+held() {
+	report '.disks | map(.held_bytes) | add'
+}
+
+store=${DISKS##* }
+DISKS=${DISKS% *}
+make_host
+make_domain web1
+can_stand
+uuid=$(virsh -q domuuid web1)
+scribble web1 40
+
+# A full backup.
+keep web1 was
+backup_beside 'scribble web1 60'
+expect_equal "$status" 0
+expect_point web1 "$(report .point)" was
+[ "$(held)" -gt 0 ] || fail 'nothing was written while it was sent'
+
+# What was written meanwhile is in the next one.
+keep web1 was
+backup web1 "$repository" --no-freeze
+expect_equal "$status" 0
+expect_equal "$(held)" 0
+expect_point web1 "$(report .point)" was
+
+# What has been kept needs no more room, and what was sent needs none, however
+# often it is written to.
+dummy_write web1 0 8M 2M 0x11
+dummy_write web1 1 16M 1M 0x12
+keep web1 was
+backup_beside 'dummy_write web1 0 8M 2M 0x21; dummy_write web1 1 0 32M 0x22' \
+	'dummy_write web1 0 0 32M 0x23; dummy_write web1 1 0 32M 0x24'
+expect_equal "$status" 0
+expect_equal "$(report '.disks | map(.full) | unique | .[]')" false
+expect_point web1 "$(report .point)" was
+expect_equal "$(held)" $((3 << 20))
+
+# Too little room, once: the point is at the second cut.
+mkdir -p /etc/dsync-vm
+printf '[hold]\nlimit = 64K\n' >$conf
+backup_beside 'dummy_write web1 1 0 32M 0x31'
+expect_equal "$status" 0
+grep -q '64.0 KiB that its hold has room for.*\[hold\]' report.err
+grep -q 'once more' report.err
+keep web1 was
+expect_point web1 "$(report .point)" was
+
+# And twice.
+last=$(report .point)
+dummy_write web1 0 0 4M 0x41
+backup_beside 'dummy_write web1 0 0 4M 0x42' 'dummy_write web1 0 0 4M 0x43'
+expect_equal "$status" 1
+grep -q '64.0 KiB that its hold has room for' report.err
+expect_equal "$(dsync-vm list web1 "$repository" --output json |
+	jq -r '.domains[0].points[-1].point')" "$last"
+
+# A device for it, which must be blank when it is seen first.
+printf '[hold]\nweb1/vda = %s\nlimit = 64K\n' "$store" >$conf
+dd if=/dev/urandom of="$store" bs=4k count=1 status=none
+backup web1 "$repository" --no-freeze
+expect_equal "$status" 1
+grep -q 'zero its first MiB' report.err
+dd if=/dev/zero of="$store" bs=4k count=1 status=none
+dummy_write web1 0 0 4M 0x43
+for round in 1 2; do
+	keep web1 was
+	backup_beside "dummy_write web1 0 0 4M 0x5$round"
+	expect_equal "$status" 0
+	expect_point web1 "$(report .point)" was
+	expect_equal "$(held)" $((4 << 20))
+done
