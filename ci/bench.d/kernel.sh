@@ -19,7 +19,7 @@ for setting in STAGES ROUNDS SEED LATENCY_NS; do
 	[ -z "${!setting-}" ] || printf '%s=%q\n' "$setting" "${!setting}"
 done >"$log/bench"
 
-"$top/tests/vm/run" --kernel "${KERNEL:-6.1}" --icount --log "$log" \
+timeout --foreground 3600 "$top/tests/vm/run" --kernel "${KERNEL:-6.1}" --icount --log "$log" \
 	bench-kernel >"$log/run" || {
 	cat "$log/run" >&2
 	exit 1

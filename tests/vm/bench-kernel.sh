@@ -16,8 +16,9 @@
 #
 # STAGES: which ones; ROUNDS: each with a seed of its own; SEED: the first one.
 #
-# timeout: 10000
+# timeout: 1000000
 # mem: 6G
+# disks: 5G
 . "$TOP/tests/vm/lib.sh"
 # shellcheck source=tests/vm/lib-module.sh
 . "$TOP/tests/vm/lib-module.sh"
@@ -102,7 +103,13 @@ make_dsync() {
 	local name=$1 options=$2
 	shift 2
 	disk "$name-data" "$@"
-	disk "$name-meta" "$(($1 / 16384 + 16))" "${@:2}" $cached
+	if [ -n "${metadata-}" ]; then
+		disk[$name-meta]=$metadata
+		dd if=/dev/zero of="$metadata" bs=1M count=1 oflag=direct \
+			status=none
+	else
+		disk "$name-meta" "$(($1 / 16384 + 16))" "${@:2}" $cached
+	fi
 	track_on "$name" "${disk[$name-data]}" "${disk[$name-meta]}" 8 \
 		"$options"
 	next_epoch "$name"
@@ -421,7 +428,7 @@ stage_instructions() {
 # How long a device stands still as an epoch begins, with 2000 pages of the
 # bitmap that are neither empty nor full
 stage_cut() {
-	local tib round
+	local tib round metadata=$DISKS
 	for tib in 1 16 64; do
 		make_dsync dsync '' $((tib * 1048576)) $void
 		for round in $(rounds); do
@@ -446,7 +453,7 @@ used() {
 # For a disk of 1 TiB: idle, with a block written in each page of the bitmap,
 # and after a cut, with the same once more
 stage_memory() {
-	local before kib
+	local before kib metadata=$DISKS
 	job scatter dsync rw=write:134213632 bs=4k iodepth=32 size=100%
 	local scatter=$jobs
 	jobs=
