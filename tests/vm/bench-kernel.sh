@@ -18,7 +18,7 @@
 #
 # timeout: 1000000
 # mem: 6G
-# disks: 5G
+# disks: 80M
 . "$TOP/tests/vm/lib.sh"
 # shellcheck source=tests/vm/lib-module.sh
 . "$TOP/tests/vm/lib-module.sh"
@@ -108,7 +108,8 @@ make_dsync() {
 		dd if=/dev/zero of="$metadata" bs=1M count=1 oflag=direct \
 			status=none
 	else
-		disk "$name-meta" "$(($1 / 16384 + 16))" "${@:2}" $cached
+		disk "$name-meta" "$(($1 / 16384 + 16))" "${@:2}" \
+			memory_backed=1 $cached
 	fi
 	track_on "$name" "${disk[$name-data]}" "${disk[$name-meta]}" 8 \
 		"$options"
@@ -428,7 +429,7 @@ stage_instructions() {
 # How long a device stands still as an epoch begins, with 2000 pages of the
 # bitmap that are neither empty nor full
 stage_cut() {
-	local tib round metadata=$DISKS
+	local tib round
 	for tib in 1 16 64; do
 		make_dsync dsync '' $((tib * 1048576)) $void
 		for round in $(rounds); do
