@@ -268,8 +268,8 @@ static int attempt(struct backup *backup, bool *ret_hold_lost, struct err *err)
 		r = fail(err, -EINTR, "interrupted");
 	if (r == 0)
 		r = ship_and_commit(backup, err);
-	*ret_hold_lost = r < 0 && r != -EINTR &&
-			 backup_hold_is_lost(backup, err);
+	/* What else failed is no better with another cut. */
+	*ret_hold_lost = r == -EIO && backup_hold_is_lost(backup, err);
 	if (r < 0 && backup->epoch_open)
 		abort_epoch(backup);
 	backup->epoch_open = false;

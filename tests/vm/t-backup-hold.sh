@@ -6,7 +6,7 @@
 # the backup fails and says how to help; the guest never waits, and nothing is
 # left behind.
 # disks: 64M 1G 64M
-# timeout: 600
+# timeout: 900
 . "$TOP/tests/vm/lib.sh"
 . "$TOP/tests/vm/lib-backup.sh"
 
@@ -80,6 +80,20 @@ expect_equal "$status" 1
 grep -q '64.0 KiB that its hold has room for' report.err
 expect_equal "$(dsync-vm list web1 "$repository" --output json |
 	jq -r '.domains[0].points[-1].point')" "$last"
+
+# What failed for another reason is said, and not tried again.
+dummy_write web1 0 0 16M 0x44
+dummy_write web1 1 0 16M 0x45
+room=$(($(stat -f -c '%f * %S' host)))
+until fallocate -l $room host/filler 2>/dev/null; do
+	room=$((room - (1 << 20)))
+done
+truncate -s -8M host/filler
+backup_beside 'dummy_write web1 1 0 16M 0x46'
+rm host/filler
+expect_equal "$status" 1
+grep -qi 'no space' report.err
+[ "$(wc -l <report.err)" = 1 ] || fail 'it says more'
 
 # A device for it, which must be blank when it is seen first.
 printf '[hold]\nweb1/vda = %s\nlimit = 64K\n' "$store" >$conf
