@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A file may grow to its limit, and takes at most half of what is free there:
- * an overflow costs a backup, a full /var costs the host.
+ * A file may grow to its limit, and all files of a backup together take at most
+ * half of what is free there: an overflow costs a backup, a full /var costs the
+ * host.
  *
  * A device is overwritten without being looked at, as it must be after a crash
  * in the middle of a backup. So that a slip in the configuration does not cost
@@ -31,13 +32,14 @@ static uint64_t min(uint64_t a, uint64_t b)
 /* ------------------------------------------------------------------ a file */
 
 static int choose_size(const char *directory, uint64_t limit_bytes,
-		       uint64_t *ret_bytes, struct err *err)
+		       size_t nr_stores, uint64_t *ret_bytes, struct err *err)
 {
 	struct statvfs fs;
 
 	if (statvfs(directory, &fs) < 0)
 		return fail_errno(err, -errno, "%s", directory);
-	*ret_bytes = min(limit_bytes, (uint64_t)fs.f_bavail * fs.f_frsize / 2) /
+	*ret_bytes = min(limit_bytes,
+			 (uint64_t)fs.f_bavail * fs.f_frsize / 2 / nr_stores) /
 		     PAGE_BYTES * PAGE_BYTES;
 	if (*ret_bytes == 0)
 		return fail(err, -ENOSPC,
@@ -62,8 +64,8 @@ static int make_file(const char *path, uint64_t size_bytes, struct err *err)
 }
 
 static int open_file(const char *directory, const char *target,
-		     uint64_t max_bytes, struct loop *ret_store,
-		     struct err *err)
+		     uint64_t max_bytes, size_t nr_stores,
+		     struct loop *ret_store, struct err *err)
 {
 	_cleanup_free_ char *path = io_format("%s/%s.store", directory, target);
 	uint64_t size_bytes;
@@ -71,7 +73,7 @@ static int open_file(const char *directory, const char *target,
 
 	if (!path)
 		return fail(err, -ENOMEM, "out of memory");
-	r = choose_size(directory, max_bytes, &size_bytes, err);
+	r = choose_size(directory, max_bytes, nr_stores, &size_bytes, err);
 	if (r == 0)
 		r = make_file(path, size_bytes, err);
 	if (r == 0)
@@ -146,7 +148,7 @@ static int open_device(const char *path, const char *directory,
 /* ------------------------------------------------------------------- both */
 
 int hold_store_open(const struct stack_disk *disk, uint64_t size_bytes,
-		    struct loop *ret_store, struct err *err)
+		    size_t nr_stores, struct loop *ret_store, struct err *err)
 {
 	_cleanup_free_ char *directory =
 		io_format(PLACE_STATE "/%s/hold", disk->domain_uuid);
@@ -167,6 +169,6 @@ int hold_store_open(const struct stack_disk *disk, uint64_t size_bytes,
 		return open_device(config.hold, directory, disk->target,
 				   ret_store, err);
 	return open_file(directory, disk->target,
-			 min(config.hold_limit_bytes, max_bytes), ret_store,
-			 err);
+			 min(config.hold_limit_bytes, max_bytes), nr_stores,
+			 ret_store, err);
 }

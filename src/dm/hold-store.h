@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include <stddef.h>
 #include <stdint.h>
 
 struct err;
@@ -18,9 +19,10 @@ struct loop;
 struct stack_disk;
 
 /*
- * Opens the store for a hold of @disk, which has @size_bytes. -ENOSPC: there
- * is no room for a file; -EUCLEAN: the device has something on it that does
- * not come from a hold. @ret_store is to be closed once the table has it.
+ * Opens the store for a hold of @disk, which has @size_bytes; one of @nr_stores
+ * that are in use together. -ENOSPC: there is no room for a file; -EUCLEAN: the
+ * device has something on it that does not come from a hold. @ret_store is to
+ * be closed once the table has it.
  */
 int hold_store_open(const struct stack_disk *disk, uint64_t size_bytes,
-		    struct loop *ret_store, struct err *err);
+		    size_t nr_stores, struct loop *ret_store, struct err *err);

@@ -55,8 +55,8 @@ int hold_remove(const char *name, const char *uuid, struct err *err)
 	return r == -ENXIO ? 0 : r;
 }
 
-int hold_create(const struct stack_disk *disk, char ret_name[DISK_NAME_SIZE],
-		struct err *err)
+int hold_create(const struct stack_disk *disk, size_t nr_holds,
+		char ret_name[DISK_NAME_SIZE], struct err *err)
 {
 	_cleanup_loop_ struct loop store = {.fd = -1};
 	struct device_line table = {.type = "dsync-hold", .read_only = true};
@@ -70,8 +70,8 @@ int hold_create(const struct stack_disk *disk, char ret_name[DISK_NAME_SIZE],
 	if (r == 0)
 		r = device_info(disk->name, &origin, err);
 	if (r == 0)
-		r = hold_store_open(disk, status.size_sectors * 512, &store,
-				    err);
+		r = hold_store_open(disk, status.size_sectors * 512, nr_holds,
+				    &store, err);
 	if (r < 0)
 		return r;
 	table.length_sectors = status.size_sectors;

@@ -95,6 +95,22 @@ expect_equal "$status" 1
 grep -qi 'no space' report.err
 [ "$(wc -l <report.err)" = 1 ] || fail 'it says more'
 
+# All of them together leave half of what is free.
+rooms() {
+	losetup -n -O NAME,BACK-FILE | awk '/\.store/ { print $1 }' |
+		xargs -n 1 blockdev --getsize64 >rooms
+}
+rm $conf
+mount -t tmpfs -o size=40M tmpfs "/var/lib/dsync-vm/$uuid/hold"
+cleanup_fn eval "! mountpoint -q /var/lib/dsync-vm/$uuid/hold ||
+	umount /var/lib/dsync-vm/$uuid/hold"
+backup_beside rooms
+umount "/var/lib/dsync-vm/$uuid/hold"
+expect_equal "$status" 0
+expect_equal "$(wc -l <rooms)" 2
+[ "$(($(paste -s -d + rooms)))" -le $((20 << 20)) ] ||
+	fail "takes more than half of 40 MiB: $(<rooms)"
+
 # A device for it, which must be blank when it is seen first.
 printf '[hold]\nweb1/vda = %s\nlimit = 64K\n' "$store" >$conf
 dd if=/dev/urandom of="$store" bs=4k count=1 status=none
