@@ -3,8 +3,8 @@
  * Where a hold puts old data: the device that dsync-vm.conf(5) gives the disk,
  * else a file of ours behind a loop device.
  *
- *	STATE_DIR/hold/TARGET		of a device: says that it was blank when
- *					it was used first, and so is ours
+ *	STATE_DIR/hold/TARGET		of a device: says that it was blank, is
+ *					in use, and is not blank yet again
  *	STATE_DIR/hold/TARGET.store	the file; it is sparse, and has no name
  *					any more once it is in use, so that its
  *					space is free again whatever happens
@@ -13,6 +13,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct err;
 struct loop;
@@ -26,3 +27,9 @@ struct stack_disk;
  */
 int hold_store_open(const struct stack_disk *disk, uint64_t size_bytes,
 		    size_t nr_stores, struct loop *ret_store, struct err *err);
+
+/*
+ * The store on @dev of a hold that is gone, of the disk whose device has that
+ * uuid, is not needed any more.
+ */
+void hold_store_done(const char *disk_uuid, dev_t dev);

@@ -35,10 +35,23 @@ static void uuid_of(const char *uuid, char ret_uuid[DISK_UUID_SIZE])
 		 uuid + strlen("DSYNC-"));
 }
 
+/* Where its table says that its store is; 0 if it never had one. */
+static dev_t store_of(const char *hold)
+{
+	unsigned int major_nr, minor_nr;
+	struct device_line table;
+
+	if (device_table(hold, &table, NULL) < 0 ||
+	    sscanf(table.params, "%*s %u:%u", &major_nr, &minor_nr) != 2)
+		return 0;
+	return makedev(major_nr, minor_nr);
+}
+
 int hold_remove(const char *name, const char *uuid, struct err *err)
 {
 	char hold[DISK_NAME_SIZE], hold_uuid[DISK_UUID_SIZE];
 	struct device_info info;
+	dev_t store;
 	int r;
 
 	name_of(name, uuid, hold);
@@ -51,7 +64,10 @@ int hold_remove(const char *name, const char *uuid, struct err *err)
 			    "%s: another device has this name; rename or "
 			    "remove it",
 			    hold);
+	store = store_of(hold);
 	r = device_remove(hold, err);
+	if (r == 0 && store)
+		hold_store_done(uuid, store);
 	return r == -ENXIO ? 0 : r;
 }
 

@@ -126,3 +126,30 @@ for round in 1 2; do
 	expect_point web1 "$(report .point)" was
 	expect_equal "$(held)" $((4 << 20))
 done
+
+# And each time: it may be somebody else's by now.
+dd if=/dev/urandom of=precious bs=1M count=4 status=none
+dd if=precious of="$store" bs=1M conv=fsync status=none
+dummy_write web1 0 0 4M 0x61
+backup web1 "$repository" --no-freeze
+expect_equal "$status" 1
+cmp precious <(head -c 4M "$store") || fail 'it was overwritten'
+dd if=/dev/zero of="$store" bs=1M count=1 conv=fsync status=none
+
+# Unless it could not be made so.
+touch standing/next
+dsync-vm backup web1 "$repository" --no-freeze -q &
+tool=$!
+wait_until 100 stands
+dummy_write web1 0 0 4M 0x62
+kill -KILL "$(pgrep -f 'dsync-vm watchdog')" $tool
+wait $tool || :
+kill -KILL "$(<standing/server)" 2>/dev/null || : # by itself
+rm standing/server
+dmsetup remove --retry dsync-web1-vda-hold
+! cmp -s -n 1M "$store" /dev/zero || fail 'it is blank'
+keep web1 was
+backup web1 "$repository" --no-freeze
+expect_equal "$status" 0
+expect_point web1 "$(report .point)" was
+cmp -n 1M "$store" /dev/zero
