@@ -11,6 +11,7 @@
 . "$TOP/tests/vm/lib-backup.sh"
 
 conf=/etc/dsync-vm/dsync-vm.conf
+cleanup_fn rm -f $conf
 
 # backup_beside COMMAND...: see while_standing.
 backup_beside() {
