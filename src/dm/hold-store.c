@@ -69,6 +69,21 @@ static int make_file(const char *path, uint64_t size_bytes, struct err *err)
 	return 0;
 }
 
+/*
+ * Without direct I/O a copy counts as written when it is in the page cache: it
+ * must not be lost later for want of space.
+ */
+static int reserve(const char *path, uint64_t size_bytes, struct err *err)
+{
+	_cleanup_close_ int fd = open(path, O_RDWR | O_CLOEXEC);
+
+	if (fd < 0 || fallocate(fd, 0, 0, size_bytes) < 0)
+		return fail_errno(err, -errno,
+				  "%s: no room for a file of %llu MiB", path,
+				  (unsigned long long)size_bytes >> 20);
+	return 0;
+}
+
 static int open_file(const char *directory, const char *target,
 		     uint64_t max_bytes, size_t nr_stores,
 		     struct loop *ret_store, struct err *err)
@@ -84,6 +99,11 @@ static int open_file(const char *directory, const char *target,
 		r = make_file(path, size_bytes, err);
 	if (r == 0)
 		r = loop_open(path, ret_store, err);
+	if (r == 0 && !ret_store->direct_io) {
+		r = reserve(path, size_bytes, err);
+		if (r < 0)
+			loop_close(ret_store);
+	}
 	unlink(path);
 	return r;
 }
