@@ -15,9 +15,9 @@
 # freed twice if on one device two of load, clear, rename, removal and resume
 # into a new table meet, or a rename and any resume. One caller alone can do it,
 # too: after a clear both of its notes point to one name, which a rename frees,
-# and the next load again. So where it is like that these go one by one, and
-# everywhere a clear is followed by a load before anybody renames, which parts
-# the notes again. Suspends, messages, status, files and I/O need none of this.
+# and the next load again. So these go one by one, by the same lock, and a clear
+# is followed by a load before anybody renames, which parts the notes again.
+# Suspends, messages, status, files and I/O need none of this.
 #
 # SEED=N repeats a run as far as the scheduler lets it.
 # shellcheck disable=SC2030,SC2031 # each caller has a RANDOM of its own
@@ -56,17 +56,6 @@ locked() {
 	flock lock "$@"
 }
 
-# one_by_one COMMAND: what touches the notes for IMA
-if grep -qw dm_ima_reset_data /proc/kallsyms; then # not in 5.10 and 7.2
-	one_by_one() {
-		locked "$@"
-	}
-else
-	one_by_one() {
-		"$@"
-	}
-fi
-
 # --- the others ---------------------------------------------------------
 
 # others COMMAND: a background process, ROUNDS times one of what COMMAND does;
@@ -95,9 +84,9 @@ end_process() {
 
 # What one has loaded, the other may drop or resume.
 reload() {
-	one_by_one dmsetup reload -u load --table "$table"
+	locked dmsetup reload -u load --table "$table"
 	case $((RANDOM % 4)) in
-	0) one_by_one bash -c "dmsetup clear -u load
+	0) locked bash -c "dmsetup clear -u load
 		dmsetup reload -u load --table '$table'" ;;
 	1) disk status --inactive ;;
 	*) locked dmsetup resume -u load ;;
@@ -109,9 +98,9 @@ suspend_it() {
 }
 
 rename_it() {
-	one_by_one dmsetup rename t s
+	locked dmsetup rename t s
 	disk remove # never: it is in use
-	one_by_one dmsetup rename s t
+	locked dmsetup rename s t
 }
 
 # An epoch that comes to nothing; most often it is not a good moment.
