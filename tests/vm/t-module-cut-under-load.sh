@@ -29,7 +29,7 @@ RANDOM=$SEED
 echo "seed $SEED"
 stomp=$(program stomp)
 read -r data raw copied other other_meta <<<"$DISKS"
-rounds=${ROUNDS:-8}
+rounds=${ROUNDS:-4}
 sectors=49152 blocks=6144 # 24 MiB
 proc=/proc/dsync/t
 
