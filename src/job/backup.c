@@ -270,11 +270,13 @@ static int attempt(struct backup *backup, bool *ret_hold_lost, struct err *err)
 		r = ship_and_commit(backup, err);
 	/* What else failed is no better with another cut. */
 	*ret_hold_lost = r == -EIO && backup_hold_is_lost(backup, err);
+	if (*ret_hold_lost)
+		r = err->code;
 	if (r < 0 && backup->epoch_open)
 		abort_epoch(backup);
 	backup->epoch_open = false;
 	backup_hold_end(backup);
-	return r < 0 ? err->code : 0;
+	return r;
 }
 
 /*
