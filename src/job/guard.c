@@ -72,19 +72,12 @@ static void stop_tool(const struct guard *guard)
 			0);
 }
 
-static bool tool_is_gone(const struct guard *guard)
+/* Waits for that no longer than @patience_ms. */
+static bool tool_is_gone(const struct guard *guard, int patience_ms)
 {
 	struct pollfd poller = {.fd = guard->tool_pidfd, .events = POLLIN};
 
-	return guard->tool_pidfd < 0 || poll(&poller, 1, 0) == 1;
-}
-
-/* What it reads is open until it is gone. */
-static void wait_for_tool(const struct guard *guard)
-{
-	struct pollfd poller = {.fd = guard->tool_pidfd, .events = POLLIN};
-
-	(void)poll(&poller, 1, TOOL_ENDS_MS);
+	return guard->tool_pidfd < 0 || poll(&poller, 1, patience_ms) == 1;
 }
 
 static void resume(const char *name)
@@ -111,7 +104,7 @@ static void resume_all(const struct guard *guard)
 	bool gone;
 
 	do {
-		gone = guard->tool_waits || tool_is_gone(guard);
+		gone = guard->tool_waits || tool_is_gone(guard, 0);
 		for (size_t i = 0; i < guard->nr_disks; i++)
 			resume(guard->disks[i].name);
 		if (!gone)
@@ -176,7 +169,8 @@ static void tear_down(const struct guard *guard)
 	_cleanup_close_ int lock = -1;
 	struct err err = {0};
 
-	wait_for_tool(guard);
+	/* What it reads is open until it is gone. */
+	(void)tool_is_gone(guard, TOOL_ENDS_MS);
 	lock = use_lock(guard->domain_uuid, USE_LOCK_WAIT_MS, &err);
 	if (lock >= 0)
 		tear_down_locked(guard, &err);
