@@ -197,23 +197,16 @@ static int open_device(const char *path, const char *directory,
 static int make_blank(const char *path, dev_t dev)
 {
 	_cleanup_close_ int fd = open(path, O_WRONLY | O_EXCL | O_CLOEXEC);
-	_cleanup_free_ uint8_t *zeroes = calloc(1, BLANK_BYTES);
 	uint64_t size_bytes;
 	struct stat st;
 	int r;
 
-	if (!zeroes)
-		return -ENOMEM;
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return -errno;
 	if (!S_ISBLK(st.st_mode) || st.st_rdev != dev)
 		return -ENODEV;
 	r = io_size_bytes(fd, &size_bytes);
-	if (r == 0)
-		r = io_write_full(fd, zeroes, min(size_bytes, BLANK_BYTES));
-	if (r == 0 && fsync(fd) < 0)
-		r = -errno;
-	return r;
+	return r < 0 ? r : io_write_zeroes(fd, 0, min(size_bytes, BLANK_BYTES));
 }
 
 /* If it cannot be, the record stays, and is as good. */
