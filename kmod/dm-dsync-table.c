@@ -26,9 +26,8 @@ struct rule {
 static const struct rule rules[DSYNC_NR_OPTIONS] = {
 	{"region_sectors", 2048, 8, 1U << 21,
 	 "region_sectors must be a power of two from 8 to 2097152"},
-	/* As many as one block of META_DEV has room for */
-	{"active_regions", DSYNC_BLOCK_INTENTS, 4, DSYNC_MAX_ACTIVE_REGIONS,
-	 "active_regions must be from 4 to 65536"},
+	{"active_regions", DSYNC_DEFAULT_ACTIVE_REGIONS, 4,
+	 DSYNC_MAX_ACTIVE_REGIONS, "active_regions must be from 4 to 65536"},
 	{"meta_timeout_ms", 5000, 1, 600000,
 	 "meta_timeout_ms must be from 1 to 600000"},
 	{"hold_timeout_ms", 10000, 1, 600000,

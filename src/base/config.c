@@ -92,7 +92,8 @@ static int take_line(void *opaque, const char *section, const char *key,
 	if (strcmp(section, "hold") != 0)
 		return 0;
 	if (strcmp(key, "limit") == 0)
-		return take_size(value, &config->hold_limit_bytes);
+		return take_size(value, &config->hold_limit_bytes) &&
+		       config->hold_limit_bytes >= CONFIG_HOLD_MIN_BYTES;
 	return take_device(search, key, value, &config->hold);
 }
 

@@ -12,6 +12,9 @@ struct err;
 /* How large a hold's file may grow, unless the configuration says otherwise. */
 #define CONFIG_HOLD_LIMIT_BYTES (UINT64_C(16) << 30)
 
+/* One block: with less, no hold could be made. */
+#define CONFIG_HOLD_MIN_BYTES 4096
+
 /* What is set for one disk. */
 struct config {
 	char *metadata; /* device for its metadata; NULL: a file */

@@ -15,6 +15,9 @@
 
 #include "base/err.h"
 
+/* Written at a time; small beside any device, large beside a system call. */
+#define ZEROES_BYTES (UINT64_C(1) << 20)
+
 int io_read_full(int fd, void *buffer, size_t size_bytes)
 {
 	for (size_t done = 0; done < size_bytes;) {
@@ -98,6 +101,25 @@ static int read_all(int fd, size_t max_bytes, char **ret_content,
 	if (ret_size_bytes)
 		*ret_size_bytes = size;
 	return 0;
+}
+
+int io_write_zeroes(int fd, uint64_t from, uint64_t to)
+{
+	_cleanup_free_ uint8_t *zeroes = calloc(1, ZEROES_BYTES);
+	int r = zeroes ? 0 : -ENOMEM;
+
+	if (r == 0 && lseek(fd, from, SEEK_SET) < 0)
+		r = -errno;
+	while (from < to && r == 0) {
+		uint64_t count = to - from < ZEROES_BYTES ? to - from
+							  : ZEROES_BYTES;
+
+		r = io_write_full(fd, zeroes, count);
+		from += count;
+	}
+	if (r == 0 && fsync(fd) < 0)
+		r = -errno;
+	return r;
 }
 
 int io_read_file(const char *path, size_t max_bytes, char **ret_content,

@@ -19,6 +19,12 @@ int io_write_full(int fd, const void *buffer, size_t size_bytes);
 int io_pread_full(int fd, void *buffer, size_t size_bytes, off_t offset_bytes);
 
 /*
+ * Writes zeroes into a file or block device, from byte @from up to @to;
+ * durable on return. The file offset is moved.
+ */
+int io_write_zeroes(int fd, uint64_t from, uint64_t to);
+
+/*
  * Reads the whole of @path, at most @max_bytes of it (more is -EFBIG), into a
  * new buffer with a zero byte behind the content. The caller frees it.
  * @ret_size_bytes may be NULL.

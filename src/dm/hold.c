@@ -35,10 +35,23 @@ static void uuid_of(const char *uuid, char ret_uuid[DISK_UUID_SIZE])
 		 uuid + strlen("DSYNC-"));
 }
 
+/* Where its table says that its store is; 0 if it never had one. */
+static dev_t store_of(const char *hold)
+{
+	unsigned int major_nr, minor_nr;
+	struct device_line table;
+
+	if (device_table(hold, &table, NULL) < 0 ||
+	    sscanf(table.params, "%*s %u:%u", &major_nr, &minor_nr) != 2)
+		return 0;
+	return makedev(major_nr, minor_nr);
+}
+
 int hold_remove(const char *name, const char *uuid, struct err *err)
 {
 	char hold[DISK_NAME_SIZE], hold_uuid[DISK_UUID_SIZE];
 	struct device_info info;
+	dev_t store;
 	int r;
 
 	name_of(name, uuid, hold);
@@ -51,12 +64,15 @@ int hold_remove(const char *name, const char *uuid, struct err *err)
 			    "%s: another device has this name; rename or "
 			    "remove it",
 			    hold);
+	store = store_of(hold);
 	r = device_remove(hold, err);
+	if (r == 0 && store)
+		hold_store_done(uuid, store);
 	return r == -ENXIO ? 0 : r;
 }
 
-int hold_create(const struct stack_disk *disk, char ret_name[DISK_NAME_SIZE],
-		struct err *err)
+int hold_create(const struct stack_disk *disk, size_t nr_holds,
+		char ret_name[DISK_NAME_SIZE], struct err *err)
 {
 	_cleanup_loop_ struct loop store = {.fd = -1};
 	struct device_line table = {.type = "dsync-hold", .read_only = true};
@@ -70,8 +86,8 @@ int hold_create(const struct stack_disk *disk, char ret_name[DISK_NAME_SIZE],
 	if (r == 0)
 		r = device_info(disk->name, &origin, err);
 	if (r == 0)
-		r = hold_store_open(disk, status.size_sectors * 512, &store,
-				    err);
+		r = hold_store_open(disk, status.size_sectors * 512, nr_holds,
+				    &store, err);
 	if (r < 0)
 		return r;
 	table.length_sectors = status.size_sectors;

@@ -27,12 +27,12 @@ struct hold_range {
 };
 
 /*
- * Makes the hold that the next epoch of @disk binds to; its device is called
- * @ret_name. One that is left of an earlier run is removed first. -ENOSPC: no
- * room for its store.
+ * Makes the hold that the next epoch of @disk binds to, one of @nr_holds that
+ * are in place together; its device is called @ret_name. One that is left of an
+ * earlier run is removed first. -ENOSPC: no room for its store.
  */
-int hold_create(const struct stack_disk *disk, char ret_name[DISK_NAME_SIZE],
-		struct err *err);
+int hold_create(const struct stack_disk *disk, size_t nr_holds,
+		char ret_name[DISK_NAME_SIZE], struct err *err);
 
 /*
  * Removes the hold of the disk whose device has that @name and @uuid, with its

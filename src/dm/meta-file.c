@@ -43,32 +43,12 @@ int meta_place_find(const char *domain_name, const char *domain_uuid,
 	return ret_place->path ? 0 : fail(err, -ENOMEM, "out of memory");
 }
 
-/* ----------------------------------------------------------------- zeroes */
-
-static int write_zeroes(int fd, uint64_t from, uint64_t to)
-{
-	_cleanup_free_ uint8_t *zeroes = calloc(1, MIB);
-	int r = zeroes ? 0 : -ENOMEM;
-
-	if (r == 0 && lseek(fd, from, SEEK_SET) < 0)
-		r = -errno;
-	while (from < to && r == 0) {
-		uint64_t count = to - from < MIB ? to - from : MIB;
-
-		r = io_write_full(fd, zeroes, count);
-		from += count;
-	}
-	if (r == 0 && fsync(fd) < 0)
-		r = -errno;
-	return r;
-}
-
 /* What makes the module format it. */
 static int wipe(int fd, uint64_t size_bytes)
 {
 	uint64_t blank = METADATA_BLANK_BYTES;
 
-	return write_zeroes(fd, 0, size_bytes < blank ? size_bytes : blank);
+	return io_write_zeroes(fd, 0, size_bytes < blank ? size_bytes : blank);
 }
 
 /* ------------------------------------------------------------------ a file */
@@ -88,7 +68,7 @@ static int make_file(const char *path, uint64_t size_bytes, struct err *err)
 		return r;
 	fd = open(temporary,
 		  O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-	r = fd < 0 ? -errno : write_zeroes(fd, 0, size_bytes);
+	r = fd < 0 ? -errno : io_write_zeroes(fd, 0, size_bytes);
 	if (r == 0 && rename(temporary, path) < 0)
 		r = -errno;
 	if (r < 0) {
@@ -108,7 +88,7 @@ static int adapt_file(int fd, uint64_t need_bytes, uint64_t want_bytes,
 	if (r == 0 && !trusted)
 		r = wipe(fd, size_bytes);
 	if (r == 0 && size_bytes < need_bytes)
-		r = write_zeroes(fd, size_bytes, want_bytes);
+		r = io_write_zeroes(fd, size_bytes, want_bytes);
 	return r;
 }
 

@@ -23,6 +23,7 @@
 #include "base/err.h"
 #include "base/io.h"
 #include "dm-dsync-codec.h"
+#include "uapi/dsync.h"
 
 #define SECTOR_BYTES 512
 
@@ -423,8 +424,7 @@ uint64_t metadata_needs_bytes(uint64_t data_sectors, unsigned int block_sectors)
 {
 	struct dsync_layout layout;
 
-	/* By default there are as many intents as a block has room for. */
 	dsync_layout_init(&layout, (data_sectors - 1) / block_sectors + 1,
-			  DSYNC_BLOCK_INTENTS);
+			  DSYNC_DEFAULT_ACTIVE_REGIONS);
 	return dsync_layout_sectors(&layout) * SECTOR_BYTES;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A record is six lines of text; the last three are empty while in use. */
+/* A record is six lines of text; the last one is empty while in use. */
 #include "dm/trust.h"
 
 #include <fcntl.h>
@@ -17,9 +17,10 @@
 #define MAX_BYTES 16384
 
 struct evidence {
-	char identity[256]; /* which device or file it is */
-	char boot[UUID_SIZE];
-	char content[96]; /* changes with each write, within one boot */
+	char identity[256];    /* which device or file it is */
+	char boot[UUID_SIZE];  /* up to which ->content tells; "": always */
+	char content[96];      /* changes with each write, within one boot */
+	bool counted, written; /* are writes to a device; was it, this boot */
 };
 
 enum line {
@@ -61,8 +62,7 @@ static int look_at_file(int fd, const struct stat *st,
 {
 	if (fsync(fd) < 0)
 		return -errno;
-	snprintf(evidence->identity, sizeof(evidence->identity),
-		 "file %" PRIu64, (uint64_t)st->st_ino);
+	evidence->counted = true;
 	snprintf(evidence->content, sizeof(evidence->content),
 		 "%" PRId64 " bytes, %" PRId64 ".%09ld", (int64_t)st->st_size,
 		 (int64_t)st->st_mtim.tv_sec, st->st_mtim.tv_nsec);
@@ -82,18 +82,48 @@ static void identify_device(const char *path, const struct stat *st,
 		 uuid[0] ? uuid : path);
 }
 
-static int look_at_device(const char *path, const struct stat *st,
-			  struct evidence *evidence)
+static int identify(const char *path, const struct stat *st,
+		    struct evidence *evidence)
+{
+	if (!S_ISBLK(st->st_mode)) {
+		snprintf(evidence->identity, sizeof(evidence->identity),
+			 "file %" PRIu64, (uint64_t)st->st_ino);
+		return 0;
+	}
+	identify_device(path, st, evidence);
+	return read_word("/proc/sys/kernel/random/boot_id", evidence->boot,
+			 sizeof(evidence->boot));
+}
+
+/*
+ * What is written to a partition is counted if its disk counts. Device mapper
+ * and others without a request queue count whatever their iostats says.
+ */
+static bool is_counted(const struct stat *st)
+{
+	static const char *const disks[] = {"", "../"};
+	char file[64], word[8];
+
+	for (size_t i = 0; i < sizeof(disks) / sizeof(*disks); i++) {
+		snprintf(file, sizeof(file), "/sys/dev/block/%u:%u/%smq",
+			 major(st->st_rdev), minor(st->st_rdev), disks[i]);
+		if (access(file, F_OK) < 0)
+			continue;
+		snprintf(file, sizeof(file),
+			 "/sys/dev/block/%u:%u/%squeue/iostats",
+			 major(st->st_rdev), minor(st->st_rdev), disks[i]);
+		if (read_word(file, word, sizeof(word)) == 0)
+			return strcmp(word, "0") != 0;
+	}
+	return true;
+}
+
+static int look_at_device(const struct stat *st, struct evidence *evidence)
 {
 	uint64_t written = 0, discarded = 0;
 	char file[64], counters[512];
 	int r;
 
-	identify_device(path, st, evidence);
-	r = read_word("/proc/sys/kernel/random/boot_id", evidence->boot,
-		      sizeof(evidence->boot));
-	if (r < 0)
-		return r;
 	snprintf(file, sizeof(file), "/sys/dev/block/%u:%u/stat",
 		 major(st->st_rdev), minor(st->st_rdev));
 	r = read_word(file, counters, sizeof(counters));
@@ -107,11 +137,16 @@ static int look_at_device(const char *path, const struct stat *st,
 	snprintf(evidence->content, sizeof(evidence->content),
 		 "%" PRIu64 " written, %" PRIu64 " discarded", written,
 		 discarded);
+	evidence->counted = is_counted(st);
+	if (!evidence->counted)
+		strcpy(evidence->content, "not counted");
+	evidence->written = written || discarded;
 	return 0;
 }
 
-static int look_at(const char *path, struct evidence *ret_evidence,
-		   struct err *err)
+/* Which disk it is, and, if @content is wanted, what was written to it. */
+static int look_at(const char *path, bool content,
+		   struct evidence *ret_evidence, struct err *err)
 {
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	struct evidence evidence = {0};
@@ -120,8 +155,10 @@ static int look_at(const char *path, struct evidence *ret_evidence,
 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return fail_errno(err, -errno, "%s", path);
-	r = S_ISBLK(st.st_mode) ? look_at_device(path, &st, &evidence)
-				: look_at_file(fd, &st, &evidence);
+	r = identify(path, &st, &evidence);
+	if (r == 0 && content)
+		r = S_ISBLK(st.st_mode) ? look_at_device(&st, &evidence)
+					: look_at_file(fd, &st, &evidence);
 	if (r < 0)
 		return fail_errno(err, r, "%s: what was written to it", path);
 	*ret_evidence = evidence;
@@ -181,14 +218,17 @@ static const char *compare(const struct record *record,
 			   const struct evidence *now)
 {
 	const char *const *lines = record->lines;
+	bool same_boot = strcmp(lines[LINE_BOOT], now->boot) == 0;
 
-	if (!lines[LINE_IDENTITY][0])
-		return NULL; /* a crash: the module knows */
 	if (strcmp(lines[LINE_IDENTITY], now->identity) != 0)
 		return "it is another disk than the one that was tracked";
-	if (strcmp(lines[LINE_BOOT], now->boot) != 0)
-		return NULL;
-	if (strcmp(lines[LINE_CONTENT], now->content) != 0)
+	if (same_boot && !lines[LINE_CONTENT][0])
+		return NULL; /* a crash: the module knows */
+	if (!now->counted)
+		return "the kernel does not count what is written to it "
+		       "(queue/iostats is 0)";
+	if (same_boot ? strcmp(lines[LINE_CONTENT], now->content) != 0
+		      : now->written)
 		return "it was changed while it was not tracked";
 	return NULL;
 }
@@ -222,7 +262,7 @@ int trust_check(const struct trust *trust, bool *ret_trusted,
 		*ret_why = "the record of its last run cannot be read";
 		return trust_forget(trust->state_dir, trust->target, err);
 	}
-	r = look_at(trust->data, &now, err);
+	r = look_at(trust->data, true, &now, err);
 	if (r < 0)
 		return r;
 	fault = find_fault(trust, &record, &now);
@@ -235,9 +275,9 @@ int trust_check(const struct trust *trust, bool *ret_trusted,
 
 int trust_begin(const struct trust *trust, struct err *err)
 {
-	static const struct evidence none;
 	_cleanup_free_ char *path = place(trust->state_dir, trust->target);
 	_cleanup_free_ char *directory = place(trust->state_dir, "");
+	struct evidence now;
 	int r;
 
 	if (!path || !directory)
@@ -247,8 +287,10 @@ int trust_begin(const struct trust *trust, struct err *err)
 			    trust->target);
 	directory[strlen(directory) - 1] = '\0';
 	r = io_make_dirs(directory, err);
+	if (r == 0)
+		r = look_at(trust->data, false, &now, err);
 	return r < 0 ? r
-		     : write_record(path, trust->meta, trust->data, &none, err);
+		     : write_record(path, trust->meta, trust->data, &now, err);
 }
 
 int trust_end(const char *state_dir, const char *target, struct err *err)
@@ -264,7 +306,7 @@ int trust_end(const char *state_dir, const char *target, struct err *err)
 	if (r == -ENOENT)
 		return 0;
 	if (r == 0)
-		r = look_at(record.lines[LINE_DATA], &now, NULL);
+		r = look_at(record.lines[LINE_DATA], true, &now, NULL);
 	if (r == 0)
 		r = write_record(path, record.lines[LINE_META],
 				 record.lines[LINE_DATA], &now, NULL);

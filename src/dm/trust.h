@@ -18,8 +18,8 @@
  *
  * What it looks like is, for a file, its inode, size and time of change; for a
  * device, how much was written to it since the host was booted: after another
- * boot that says nothing, and is not compared.  A record "in use" has no such
- * evidence: after a crash, it is the module's unclean mark that counts.
+ * boot, that must be nothing.  A record "in use" only says which disk it is:
+ * what a crash may have left there, the module knows by its unclean mark.
  *
  * To be called with stack.lock held, see dm/use.h.
  */

@@ -61,8 +61,7 @@ int use_join(const char *domain_uuid, struct err *err)
 	return TAKE_FD(fd);
 }
 
-/* 1: there is no user but, perhaps, @user_fd. */
-static int is_last_user(const char *domain_uuid, int user_fd, struct err *err)
+int use_alone(const char *domain_uuid, int user_fd, struct err *err)
 {
 	_cleanup_close_ int own = user_fd < 0 ? open_users(domain_uuid, err)
 					      : -1;
@@ -85,7 +84,7 @@ int use_leave(const char *domain_uuid, int user_fd, struct err *err)
 	place(path, domain_uuid, "running");
 	if (access(path, F_OK) == 0)
 		return 0;
-	return is_last_user(domain_uuid, user_fd, err);
+	return use_alone(domain_uuid, user_fd, err);
 }
 
 int use_set_running(const char *domain_uuid, bool running, struct err *err)

@@ -51,5 +51,11 @@ int use_join(const char *domain_uuid, struct err *err);
  */
 int use_leave(const char *domain_uuid, int user_fd, struct err *err);
 
+/*
+ * 1: no backup but, perhaps, that of @user_fd uses them, whether or not a VM
+ * does; 0: another one does.
+ */
+int use_alone(const char *domain_uuid, int user_fd, struct err *err);
+
 /* Hook only: the VM starts (true), has ended (false). */
 int use_set_running(const char *domain_uuid, bool running, struct err *err);

@@ -17,7 +17,8 @@ static int begin(struct backup *backup, size_t i, struct err *err)
 {
 	const struct session *session = backup->session;
 	const char *device = session->stacks[i].name;
-	int r = hold_create(&session->stacks[i], backup->holds[i].name, err);
+	int r = hold_create(&session->stacks[i], session->nr_disks,
+			    backup->holds[i].name, err);
 
 	if (r == 0)
 		r = tracker_seed(device, backup->pending[i]->map, err);

@@ -123,6 +123,17 @@ static int merge_frozen(struct backup *backup, size_t i, struct err *err)
 			    err);
 }
 
+/* Notices that it was started since the last look; that it was active stays. */
+static int look_again(struct backup *backup, struct err *err)
+{
+	struct vm_dom_state *state = &backup->session->state;
+	bool was_active = state->active;
+	int r = vm_dom_state(backup->session->dom, state, err);
+
+	state->active |= was_active;
+	return r;
+}
+
 static int take_cut(struct backup *backup, struct err *err)
 {
 	int r = backup_hold_begin(backup, err);
@@ -145,6 +156,7 @@ static int take_cut(struct backup *backup, struct err *err)
 	if (r < 0)
 		return r;
 	backup->epoch_open = true;
+	r = look_again(backup, err);
 	for (size_t i = 0; i < backup->session->nr_disks && r == 0; i++)
 		r = merge_frozen(backup, i, err);
 	return r;
@@ -168,27 +180,20 @@ static int settle_disk(struct backup *backup, size_t i, struct err *err)
 }
 
 /*
- * The disks of a stopped domain stand still; but they were read while it may
- * have been started.
+ * The disks of a stopped domain stand still; but without holds they were read
+ * while it may have been started.
  */
-static int look_again(struct backup *backup, struct manifest *manifest,
-		      struct err *err)
+static int check_still_stopped(struct backup *backup, struct err *err)
 {
-	struct vm_dom_state *state = &backup->session->state;
-	bool was_active = state->active;
-	int r = vm_dom_state(backup->session->dom, state, err);
+	bool was_active = backup->session->state.active;
+	int r = look_again(backup, err);
 
-	if (r < 0)
-		return r;
-	if (was_active)
-		state->active = true;
-	else if (state->active)
+	if (r == 0 && !was_active && backup->session->state.active)
 		ui_warn(backup->ui,
 			"%s: was started while its disks were read: the point "
 			"is not at one instant",
 			backup->session->domain->name);
-	manifest->consistency = backup_consistency(backup);
-	return 0;
+	return r;
 }
 
 static int ship_and_commit(struct backup *backup, struct err *err)
@@ -206,8 +211,9 @@ static int ship_and_commit(struct backup *backup, struct err *err)
 			r = backup_describe_disk(backup, manifest, i, backing,
 						 err);
 	}
-	if (r == 0)
-		r = look_again(backup, manifest, err);
+	if (r == 0 && !backup->holds)
+		r = check_still_stopped(backup, err);
+	manifest->consistency = backup_consistency(backup);
 	if (r == 0)
 		r = target_commit(backup->target, manifest, err);
 	if (r < 0) {
@@ -262,13 +268,15 @@ static int attempt(struct backup *backup, bool *ret_hold_lost, struct err *err)
 		r = fail(err, -EINTR, "interrupted");
 	if (r == 0)
 		r = ship_and_commit(backup, err);
-	*ret_hold_lost = r < 0 && r != -EINTR &&
-			 backup_hold_is_lost(backup, err);
+	/* What else failed is no better with another cut. */
+	*ret_hold_lost = r == -EIO && backup_hold_is_lost(backup, err);
+	if (*ret_hold_lost)
+		r = err->code;
 	if (r < 0 && backup->epoch_open)
 		abort_epoch(backup);
 	backup->epoch_open = false;
 	backup_hold_end(backup);
-	return r < 0 ? err->code : 0;
+	return r;
 }
 
 /*

@@ -72,19 +72,12 @@ static void stop_tool(const struct guard *guard)
 			0);
 }
 
-static bool tool_is_gone(const struct guard *guard)
+/* Waits for that no longer than @patience_ms. */
+static bool tool_is_gone(const struct guard *guard, int patience_ms)
 {
 	struct pollfd poller = {.fd = guard->tool_pidfd, .events = POLLIN};
 
-	return guard->tool_pidfd < 0 || poll(&poller, 1, 0) == 1;
-}
-
-/* What it reads is open until it is gone. */
-static void wait_for_tool(const struct guard *guard)
-{
-	struct pollfd poller = {.fd = guard->tool_pidfd, .events = POLLIN};
-
-	(void)poll(&poller, 1, TOOL_ENDS_MS);
+	return guard->tool_pidfd < 0 || poll(&poller, 1, patience_ms) == 1;
 }
 
 static void resume(const char *name)
@@ -111,7 +104,7 @@ static void resume_all(const struct guard *guard)
 	bool gone;
 
 	do {
-		gone = guard->tool_waits || tool_is_gone(guard);
+		gone = guard->tool_waits || tool_is_gone(guard, 0);
 		for (size_t i = 0; i < guard->nr_disks; i++)
 			resume(guard->disks[i].name);
 		if (!gone)
@@ -153,23 +146,34 @@ static void thaw(const struct guard *guard)
 	syslog(LOG_NOTICE, "domain %s: thawed", guard->domain_uuid);
 }
 
-/* As a backup that ends: no hold is left, and the last user takes the devices
- * down. */
-static void tear_down(const struct guard *guard)
+/*
+ * As a backup that ends: no hold is left, and the last user takes the devices
+ * down.  But a thaw may have taken an hour, and the next backup may be under
+ * way: then the holds are its own, and what was left behind it has removed.
+ */
+static void tear_down_locked(const struct guard *guard, struct err *err)
 {
-	struct err err = {0};
-	_cleanup_close_ int lock =
-		use_lock(guard->domain_uuid, USE_LOCK_WAIT_MS, &err);
-	_cleanup_close_ int user = -1;
+	_cleanup_close_ int user = use_join(guard->domain_uuid, err);
 
-	wait_for_tool(guard);
+	if (user < 0 || use_alone(guard->domain_uuid, user, err) != 1)
+		return;
 	for (size_t i = 0; i < guard->nr_disks; i++)
 		(void)hold_remove(guard->disks[i].name, guard->disks[i].uuid,
-				  &err);
+				  err);
+	if (use_leave(guard->domain_uuid, user, err) == 1)
+		stack_remove_domain(guard->domain_uuid, err);
+}
+
+static void tear_down(const struct guard *guard)
+{
+	_cleanup_close_ int lock = -1;
+	struct err err = {0};
+
+	/* What it reads is open until it is gone. */
+	(void)tool_is_gone(guard, TOOL_ENDS_MS);
+	lock = use_lock(guard->domain_uuid, USE_LOCK_WAIT_MS, &err);
 	if (lock >= 0)
-		user = use_join(guard->domain_uuid, &err);
-	if (user >= 0 && use_leave(guard->domain_uuid, user, &err) == 1)
-		stack_remove_domain(guard->domain_uuid, &err);
+		tear_down_locked(guard, &err);
 	if (err.code)
 		syslog(LOG_WARNING, "domain %s: %s", guard->domain_uuid,
 		       err.text);

@@ -100,6 +100,7 @@ static void what_is_not_understood_is_an_error(void **state)
 		"[other]\nweb/vda = /dev/vg/a\n",
 		"\nweb/vda = /dev/vg/a\n",
 		"[hold]\nlimit = 0\n",
+		"[hold]\nlimit = 4095\n",
 		"[hold]\nlimit = -1\n",
 		"[hold]\nlimit = 1GB\n",
 		"[hold]\nlimit = G\n",

@@ -81,8 +81,18 @@ static void after_a_crash_the_module_decides(void **state)
 
 	run(&trust);
 	assert_int_equal(trust_begin(&trust, NULL), 0);
-	write_data("something else");
+	assert_int_equal(truncate(data, 3), 0);
 	assert_true(is_trusted(&trust));
+}
+
+static void after_a_crash_another_file_is_noticed(void **state)
+{
+	const struct trust trust = vda(state);
+
+	run(&trust);
+	assert_int_equal(trust_begin(&trust, NULL), 0);
+	write_data("content"); /* by rename */
+	assert_not_trusted(&trust);
 }
 
 static void a_write_in_between_is_noticed(void **state)
@@ -164,6 +174,7 @@ int main(void)
 		scratch_test(nothing_is_trusted_before_the_first_run),
 		scratch_test(a_disk_that_was_left_alone_is_trusted),
 		scratch_test(after_a_crash_the_module_decides),
+		scratch_test(after_a_crash_another_file_is_noticed),
 		scratch_test(a_write_in_between_is_noticed),
 		scratch_test(another_file_or_size_is_noticed),
 		scratch_test(metadata_of_another_place_is_not_trusted),

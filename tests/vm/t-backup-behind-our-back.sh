@@ -35,6 +35,20 @@ dd if=/dev/urandom of="$block" bs=4k seek=99 count=1 conv=fsync status=none
 virsh -q start web1
 expect_full vdb
 
+# A device that does not count
+stop
+echo 0 >"/sys/block/${block##*/}/queue/iostats"
+dd if=/dev/urandom of="$block" bs=4k seek=98 count=1 conv=fsync status=none
+virsh -q start web1
+expect_full vdb
+stop
+virsh -q start web1
+expect_full vdb
+echo 1 >"/sys/block/${block##*/}/queue/iostats"
+stop
+virsh -q start web1
+expect_incremental
+
 # Reading is no change.
 stop
 cat "$PWD/host/web1.raw" "$block" >/dev/null

@@ -5,7 +5,7 @@
 # are suspended, leaves none of them so, no server and no device behind, and the
 # next one is a correct superset.
 # disks: 64M 1G
-# timeout: 500
+# timeout: 400
 . "$TOP/tests/vm/lib.sh"
 . "$TOP/tests/vm/lib-backup.sh"
 
@@ -22,7 +22,7 @@ busy() {
 }
 
 killed=0 caught=0
-for round in $(seq "${ROUNDS:-20}"); do
+for round in $(seq "${ROUNDS:-10}"); do
 	signal=KILL
 	[ $((RANDOM % 3)) != 0 ] || signal=INT
 	scribble web1 10

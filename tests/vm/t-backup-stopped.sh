@@ -37,14 +37,17 @@ expect_equal "$status" 0 'tracking went on'
 expect_equal "$(report '.disks | map(.blocks) | add')" 0 'nothing changed'
 expect_point web1 "$(report .point)" was
 
-# The domain starts while it is backed up, and keeps its devices.
-dsync-vm backup web1 "$PWD/host/second" -q &
-pid=$!
-wait_until 30 pgrep -x qemu-nbd >/dev/null
-kill -STOP $pid
-virsh -q start web1
-kill -CONT $pid
-wait $pid || :
+# The domain starts while it is backed up, and keeps its devices. The point is
+# what it was before.
+can_stand
+touch standing/next
+while_standing 'virsh -q start web1; dummy_write web1 0 0 8M 0x54' &
+writer=$!
+backup web1 "$PWD/host/second"
+wait $writer
+expect_equal "$status" 0
+expect_equal "$(report .consistency)" offline
+repository=$PWD/host/second expect_point web1 "$(report .point)" was
 dummy_write web1 0 1M 64k 0x55
 backup web1 "$repository" --no-freeze
 keep web1 was

@@ -15,7 +15,7 @@ for target in "$repository" "$PWD/host/weekly"; do
 	backup web1 "$target" --no-freeze
 	expect_equal "$status" 0
 done
-for round in 1 2 3 4 5 6; do
+for round in 1 2 3 4; do
 	scribble web1 10
 	target=$repository
 	[ $((RANDOM % 3)) != 0 ] || target=$PWD/host/weekly

@@ -96,7 +96,7 @@ expect_lines() { # IMAGE FIRST LAST: has lines 1, 2, ..., of FIRST to LAST
 	log_of "$1" | cmp - <(seq "$count")
 }
 
-for round in full first second; do
+for round in full incremental; do
 	wait_until 100 is_beyond durable $((${last:-0} + 10))
 	touch standing/next
 	while_standing 'wait_until 25 overwritten' &
