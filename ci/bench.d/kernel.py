@@ -101,7 +101,8 @@ TABLES = [
     ('hot-1', 'Random 4 KiB writes to hot blocks, depth 1', print_rates),
     ('hot-32', 'The same, depth 32', print_rates),
     ('cold-1', 'First write to each block, depth 1 '
-               '(metadata: for each write)', print_rates),
+               '(metadata: for each write, and the second '
+               'time)', print_rates),
     ('again-1', 'The same once more', print_rates),
     ('cold-32', 'First write to each block, depth 32', print_rates),
     ('again-32', 'The same once more', print_rates),

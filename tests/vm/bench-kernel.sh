@@ -103,7 +103,7 @@ make_dsync() {
 	shift 2
 	disk "$name-data" "$@"
 	[ -n "${disk[$name-meta]-}" ] ||
-		disk "$name-meta" "$(($1 / 16384 + 16))" "${@:2}" \
+		disk "$name-meta" "$(($1 / 15360 + 16))" "${@:2}" \
 			memory_backed=1 $cached
 	track_on "$name" "${disk[$name-data]}" "${disk[$name-meta]}" 8 \
 		"$options"
@@ -163,10 +163,10 @@ job_beside() {
 	done
 }
 
-# run_jobs STAGE KEY...: tells what the jobs did whose names are SUBJECT/ROUND.
-# The others are only run.
+# run_jobs STAGE KEY...: tells what the jobs did whose names are SUBJECT/ROUND,
+# or SUBJECT/ROUND/STAGE if they belong to another one. The others are only run.
 run_jobs() {
-	local stage=$1 name key value
+	local stage=$1 name key value subject round own
 	shift
 	fio --output=fio.json --output-format=json --lat_percentiles=1 - <<-EOF
 	[global]
@@ -189,7 +189,8 @@ run_jobs() {
 		.jobname as $name | $keys | split(" ")[] |
 		"\($name) \(.) \($all[.])"' fio.json |
 		while read -r name key value; do
-			tell "$stage" "${name%/*}" "${name#*/}" "$key" "$value"
+			IFS=/ read -r subject round own <<<"$name"
+			tell "${own:-$stage}" "$subject" "$round" "$key" "$value"
 		done
 }
 
@@ -253,31 +254,33 @@ stage_hot() {
 	done
 }
 
-# cold_pass STAGE OPTION...: all subjects in turn
+# cold_pass STAGE AGAIN OPTION...: all subjects in turn; twice, if there is a
+# stage for the second time. That follows at once: the clock may leap from one
+# fio to the next, and what was active is not for long.
 cold_pass() {
-	local subject stage=$1
-	shift
+	local subject stage=$1 again=$2
+	shift 2
 	for subject in $subjects; do
 		job "$subject/$round" "$subject" "$@"
+		[ -z "$again" ] || job "$subject/$round/$again" "$subject" "$@"
 	done
 	run_jobs "$stage" iops
 }
 
 # The first write to each block, and then the same once more
 stage_cold() {
-	local round depth area=0 writes pass
+	local round depth area=0 writes
 	make_all 4096
 	for depth in 1 32; do
 		writes=$((depth == 1 ? 1024 : 4096))
 		for round in $(rounds); do
 			cool
-			for pass in cold again; do
-				count_meta $pass-$depth "$round" $writes \
-					dsync era snapshot -- \
-					cold_pass $pass-$depth iodepth=$depth \
-					offset=${area}m size=256m \
-					io_size=$((writes * 4))k
-			done
+			count_meta cold-$depth "$round" $writes \
+				dsync era snapshot -- \
+				cold_pass cold-$depth again-$depth \
+				rw="write:$((256 * 1024 / writes - 4))k" \
+				iodepth=$depth offset=${area}m size=256m \
+				io_size=$((writes * 4))k
 			area=$((area + 256))
 		done
 	done
@@ -293,7 +296,7 @@ stage_region() {
 			cool
 			count_meta region-$depth "$round" 700 \
 				dsync era snapshot -- \
-				cold_pass region-$depth iodepth=$depth \
+				cold_pass region-$depth '' iodepth=$depth \
 				rw=write:1020k offset=${area}m io_size=2800k
 			area=$((area + 768))
 		done
@@ -338,18 +341,18 @@ thrash_over() {
 
 # 1 MiB each, over what was never written to, and then once more
 stage_sequential() {
-	local round pass
+	local round subject pass
 	make_all 1024
 	for round in $(rounds); do
 		cool
-		for pass in new again; do
-			for subject in $subjects; do
-				job "$subject/$round" "$subject" rw=write bs=1m \
-					iodepth=4 size=48m \
-					offset=$((round * 48))m
+		for subject in $subjects; do
+			for pass in new again; do
+				job "$subject/$round/sequential-$pass" \
+					"$subject" rw=write bs=1m iodepth=4 \
+					size=48m offset=$((round * 48))m
 			done
-			run_jobs sequential-$pass iops
 		done
+		run_jobs sequential iops
 	done
 }
 
@@ -427,7 +430,8 @@ stage_cut() {
 	for tib in 1 16 64; do
 		make_dsync dsync '' $((tib * 1048576)) $void
 		for round in $(rounds); do
-			job scatter dsync norandommap iodepth=32 io_size=8000k
+			job scatter dsync norandommap iodepth=32 io_size=8000k \
+				random_generator=tausworthe64
 			run_jobs cut
 			flush dsync
 			next_epoch dsync
@@ -449,14 +453,14 @@ used() {
 # and after a cut, with the same once more
 stage_memory() {
 	local before kib
-	job scatter dsync rw=write:134213632 bs=4k iodepth=32 size=100%
+	job scatter dsync rw=write:134213632 bs=4k iodepth=32 io_size=32m
 	local scatter=$jobs
 	jobs=
 	modprobe dm-dsync
 	fio --version >/dev/null
 	# Metadata is in memory, too: all of it before it is counted.
 	disk dsync-meta 80 $cached
-	! dd if=/dev/zero of="${disk[dsync-meta]}" bs=1M status=none 2>/dev/null
+	dd if=/dev/zero of="${disk[dsync-meta]}" bs=1M status=none 2>/dev/null || :
 	before=$(used)
 	make_dsync dsync '' 1048576 $void
 	kib=$(($(used) - before))
