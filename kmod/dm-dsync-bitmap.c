@@ -69,18 +69,19 @@ static unsigned long le_word(unsigned long word)
 }
 
 /*
- * Sets @first to @last in a page that others may be marking too. Hot blocks
- * are only read, so that their cache line stays shared.
+ * Sets @first to @last in a page that others may be marking too, and returns
+ * how many are new. Hot blocks are only read, so that their cache line stays
+ * shared.
  */
-static void mark_page(unsigned long *page, unsigned int first,
-		      unsigned int last)
+static unsigned int mark_page(unsigned long *page, unsigned int first,
+			      unsigned int last)
 {
 	unsigned int n = first / BITS_PER_LONG, end = last / BITS_PER_LONG;
 	unsigned long mask = ~0UL << first % BITS_PER_LONG;
-	bool changed = false;
+	unsigned int added = 0;
 
 	for (; n <= end; n++, mask = ~0UL) {
-		unsigned long word;
+		unsigned long word, seen;
 
 		if (n == end)
 			mask &= ~0UL >>
@@ -88,25 +89,31 @@ static void mark_page(unsigned long *page, unsigned int first,
 		word = le_word(mask);
 		if ((READ_ONCE(page[n]) & word) == word)
 			continue;
-		atomic_long_or(word, (atomic_long_t *)&page[n]);
-		changed = true;
+		/* Fully ordered: it is seen before what the write causes. */
+		seen = atomic_long_fetch_or(word, (atomic_long_t *)&page[n]);
+		added += hweight_long(word & ~seen);
 	}
-	if (changed) {
-		/* The bit is to be seen before anything the write causes. */
-		smp_mb__after_atomic();
-	}
+	return added;
 }
 
 /* Sets in a shared page every unit of a coarse slot. */
-static void mark_units(unsigned long *page, unsigned long slot,
-		       unsigned int bits)
+static unsigned int mark_units(unsigned long *page, unsigned long slot,
+			       unsigned int bits)
 {
-	unsigned int unit;
+	unsigned int unit, added = 0;
 
 	for (unit = 0; unit < UNITS && unit * UNIT_BITS < bits; unit++)
 		if (slot & BIT(UNITS + unit))
-			mark_page(page, unit * UNIT_BITS,
-				  min((unit + 1) * UNIT_BITS, bits) - 1);
+			added += mark_page(page, unit * UNIT_BITS,
+					   min((unit + 1) * UNIT_BITS, bits) -
+						   1);
+	return added;
+}
+
+static void count_in(struct dsync_bitmap *bm, unsigned int added)
+{
+	if (added)
+		atomic64_add(added, &bm->count);
 }
 
 /*
@@ -123,6 +130,7 @@ static int mark_slot(struct dsync_bitmap *bm, u64 first, u64 last, gfp_t gfp,
 	bool exact = from % UNIT_BITS == 0 &&
 		     (to == bits - 1 || (to + 1) % UNIT_BITS == 0);
 	unsigned long old = READ_ONCE(bm->slots[n]), new, seen;
+	unsigned int added;
 
 	while (!slot_page(old)) {
 		if ((old & mask) == mask)
@@ -134,17 +142,21 @@ static int mark_slot(struct dsync_bitmap *bm, u64 first, u64 last, gfp_t gfp,
 		new = old | mask;
 		if (page) {
 			expand_slot(old, page, bits);
-			mark_page(page, from, to);
+			added = mark_page(page, from, to);
 			new = (unsigned long)page;
-		} else if (!exact) {
-			atomic_long_inc(&bm->coarse);
+		} else {
+			added = slot_count(new, bits) - slot_count(old, bits);
 		}
 		seen = cmpxchg(&bm->slots[n], old, new);
-		if (seen == old)
+		if (seen == old) {
+			count_in(bm, added);
+			if (!page && !exact)
+				atomic_long_inc(&bm->coarse);
 			return 0;
+		}
 		old = seen;
 	}
-	mark_page(slot_page(old), from, to);
+	count_in(bm, mark_page(slot_page(old), from, to));
 out_page:
 	kfree(page);
 	return 0;
@@ -200,13 +212,28 @@ int dsync_bitmap_mark_exactly(struct dsync_bitmap *bm, u64 first, u64 count,
 	return mark(bm, first, count, gfp, false);
 }
 
+/* Puts a private page into a shared one; returns how many blocks are new. */
+static unsigned int mark_all(unsigned long *page, const unsigned long *give)
+{
+	unsigned int added = 0, i;
+	unsigned long seen;
+
+	for (i = 0; i < PAGE_WORDS; i++) {
+		if (!give[i])
+			continue;
+		seen = atomic_long_fetch_or(give[i], (atomic_long_t *)&page[i]);
+		added += hweight_long(give[i] & ~seen);
+	}
+	return added;
+}
+
 /* Hands one slot of a quiescent set over to a set that is being marked. */
 static void merge_slot(struct dsync_bitmap *into, struct dsync_bitmap *from,
 		       unsigned long n)
 {
 	unsigned long give = from->slots[n], *page = slot_page(give);
-	unsigned int bits = page_bits(into, n), i;
 	unsigned long old = READ_ONCE(into->slots[n]), new, seen;
+	unsigned int bits = page_bits(into, n), added;
 
 	from->slots[n] = 0;
 	while (!slot_page(old)) {
@@ -215,19 +242,19 @@ static void merge_slot(struct dsync_bitmap *into, struct dsync_bitmap *from,
 		new = page ? give : old | give;
 		if (page)
 			mark_units(page, old, bits);
+		added = slot_count(new, bits) - slot_count(old, bits);
 		seen = cmpxchg(&into->slots[n], old, new);
-		if (seen == old)
+		if (seen == old) {
+			count_in(into, added);
 			return;
+		}
 		old = seen;
 	}
-	if (!page) {
-		mark_units(slot_page(old), give, bits);
-		return;
-	}
-	for (i = 0; i < PAGE_WORDS; i++)
-		if (page[i])
-			atomic_long_or(page[i],
-				       (atomic_long_t *)&slot_page(old)[i]);
+	if (page)
+		added = mark_all(slot_page(old), page);
+	else
+		added = mark_units(slot_page(old), give, bits);
+	count_in(into, added);
 out_page:
 	kfree(page);
 }
@@ -250,6 +277,7 @@ void dsync_bitmap_merge(struct dsync_bitmap *into, struct dsync_bitmap *from)
 			merge_slot(into, from, n);
 		cond_resched();
 	}
+	atomic64_set(&from->count, 0);
 }
 
 /**
@@ -308,6 +336,7 @@ static void reset_slots(struct dsync_bitmap *bm, unsigned long slot)
 		kfree(page);
 		cond_resched();
 	}
+	atomic64_set(&bm->count, slot ? bm->nr_bits : 0);
 }
 
 /**
@@ -345,11 +374,15 @@ void dsync_bitmap_fill(struct dsync_bitmap *bm)
 void dsync_bitmap_move(struct dsync_bitmap *into, struct dsync_bitmap *from)
 {
 	unsigned long n;
+	u64 count = 0;
 
 	dsync_bitmap_clear(into);
 	for (n = 0; n < from->nr_pages; n++) {
 		into->slots[n] = from->slots[n];
 		from->slots[n] = 0;
+		count += slot_count(into->slots[n], page_bits(into, n));
 	}
+	atomic64_set(&into->count, count);
+	atomic64_set(&from->count, 0);
 	atomic_long_set(&into->coarse, atomic_long_read(&from->coarse));
 }

@@ -14,12 +14,14 @@
  * struct dsync_bitmap - a set of blocks
  * @nr_bits: blocks it covers
  * @nr_pages: slots, one for each DSYNC_PAGE_BITS blocks
+ * @count: blocks that are in it; while it is marked, late by what is under way
  * @coarse: marks that were widened because no memory came at once
  * @slots: a page, or what stands for one (see dm-dsync-bitmap.c)
  */
 struct dsync_bitmap {
 	u64 nr_bits;
 	unsigned long nr_pages;
+	atomic64_t count;
 	atomic_long_t coarse;
 	unsigned long *slots;
 };
@@ -37,8 +39,6 @@ void dsync_bitmap_fill(struct dsync_bitmap *bm);
 void dsync_bitmap_move(struct dsync_bitmap *into, struct dsync_bitmap *from);
 
 /* dm-dsync-bits.c */
-u64 dsync_bitmap_count(const struct dsync_bitmap *bm, unsigned long page,
-		       unsigned long nr_pages);
 unsigned long dsync_bitmap_next_page(const struct dsync_bitmap *bm,
 				     unsigned long page);
 u64 dsync_bitmap_next(const struct dsync_bitmap *bm, u64 first, u64 end);
@@ -56,6 +56,11 @@ unsigned long *dsync_bitmap_write(struct dsync_bitmap *bm, unsigned long page,
 static inline u64 dsync_bitmap_bytes(const struct dsync_bitmap *bm)
 {
 	return (bm->nr_bits + 7) >> 3;
+}
+
+static inline u64 dsync_bitmap_count(const struct dsync_bitmap *bm)
+{
+	return atomic64_read(&bm->count);
 }
 
 #endif

@@ -13,42 +13,6 @@
 
 #include "dm-dsync-slot.h"
 
-static unsigned int count_slot(const struct dsync_bitmap *bm, unsigned long n)
-{
-	unsigned long slot = READ_ONCE(bm->slots[n]), *page = slot_page(slot);
-	unsigned int bits = page_bits(bm, n), sum = 0, i;
-
-	if (page) {
-		for (i = 0; i < PAGE_WORDS; i++)
-			sum += hweight_long(READ_ONCE(page[i]));
-		return sum;
-	}
-	for (i = 0; i < UNITS && i * UNIT_BITS < bits; i++)
-		if (slot & BIT(UNITS + i))
-			sum += min(UNIT_BITS, bits - i * UNIT_BITS);
-	return sum;
-}
-
-/**
- * dsync_bitmap_count() - counts the blocks in some pages of the set
- * @bm: the set
- * @page: the first page
- * @nr_pages: how many; pages beyond the end hold nothing
- *
- * Return: the number of blocks.
- *
- * Context: does not sleep. Safe against marks.
- */
-u64 dsync_bitmap_count(const struct dsync_bitmap *bm, unsigned long page,
-		       unsigned long nr_pages)
-{
-	u64 sum = 0;
-
-	for (; nr_pages && page < bm->nr_pages; page++, nr_pages--)
-		sum += count_slot(bm, page);
-	return sum;
-}
-
 /**
  * dsync_bitmap_next_page() - finds the next page that is not known as empty
  * @bm: the set
@@ -258,12 +222,12 @@ bool dsync_bitmap_any(const struct dsync_bitmap *bm, u64 first, u64 count)
 unsigned long *dsync_bitmap_write(struct dsync_bitmap *bm, unsigned long page,
 				  unsigned long *buf)
 {
-	unsigned long *before = slot_page(bm->slots[page]);
-	unsigned int bits = page_bits(bm, page), sum = 0, i;
+	unsigned long old = bm->slots[page], *before = slot_page(old);
+	unsigned int bits = page_bits(bm, page), sum;
 
 	cut_page(buf, bits);
-	for (i = 0; i < PAGE_WORDS; i++)
-		sum += hweight_long(buf[i]);
+	sum = slot_count((unsigned long)buf, bits);
+	atomic64_add((s64)sum - slot_count(old, bits), &bm->count);
 	if (sum && sum < bits) {
 		bm->slots[page] = (unsigned long)buf;
 		return before;

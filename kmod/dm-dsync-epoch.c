@@ -38,9 +38,6 @@
 #include "dm-dsync-hold.h"
 #include "dm-dsync-meta.h"
 
-/* Pages to count under the lock in one go: 8 GiB of disk, some 100 us. */
-#define COUNT_PAGES 64
-
 /*-----------------------------------------------------------------*/
 
 /**
@@ -429,8 +426,11 @@ static enum dsync_state state_of(const struct dsync_epochs *ep)
 	return ep->sets->gap;
 }
 
-static void copy_ids(const struct dsync_epochs *ep, struct dsync_summary *sum)
+static void summarize(const struct dsync_epochs *ep, struct dsync_summary *sum)
 {
+	const struct dsync_bitmap *dirty = ep->sets->map[DSYNC_DIRTY];
+	const struct dsync_bitmap *frozen = ep->sets->map[DSYNC_FROZEN];
+
 	sum->state = state_of(ep);
 	sum->epoch = ep->sets->ids.epoch;
 	sum->open = ep->sets->ids.open;
@@ -438,43 +438,10 @@ static void copy_ids(const struct dsync_epochs *ep, struct dsync_summary *sum)
 	sum->suspends = ep->suspends;
 	if (ep->meta)
 		dsync_meta_summarize(ep->meta, sum);
-	sum->dirty = 0;
-	sum->frozen = 0;
-	sum->coarse_marks =
-		atomic_long_read(&ep->sets->map[DSYNC_DIRTY]->coarse) +
-		atomic_long_read(&ep->sets->map[DSYNC_FROZEN]->coarse);
-}
-
-/* Counts a few pages; returns whether there are more. */
-static bool count_some(const struct dsync_epochs *ep, unsigned long page,
-		       struct dsync_summary *sum)
-{
-	const struct dsync_bitmap *dirty = ep->sets->map[DSYNC_DIRTY];
-	const struct dsync_bitmap *frozen = ep->sets->map[DSYNC_FROZEN];
-
-	sum->dirty += dsync_bitmap_count(dirty, page, COUNT_PAGES);
-	sum->frozen += dsync_bitmap_count(frozen, page, COUNT_PAGES);
-	return page + COUNT_PAGES < dirty->nr_pages;
-}
-
-/* Counts all; the lock is dropped now and then, so that a cut need not wait. */
-static void summarize(struct dsync_epochs *ep, struct dsync_summary *sum)
-{
-	unsigned int switches;
-	unsigned long page;
-	bool more;
-
-again:
-	copy_ids(ep, sum);
-	switches = ep->switches;
-	for (page = 0, more = true; more; page += COUNT_PAGES) {
-		more = count_some(ep, page, sum);
-		mutex_unlock(&ep->lock);
-		cond_resched();
-		mutex_lock(&ep->lock);
-		if (ep->switches != switches)
-			goto again;
-	}
+	sum->dirty = dsync_bitmap_count(dirty);
+	sum->frozen = dsync_bitmap_count(frozen);
+	sum->coarse_marks = atomic_long_read(&dirty->coarse) +
+			    atomic_long_read(&frozen->coarse);
 }
 
 /**

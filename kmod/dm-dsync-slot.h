@@ -7,6 +7,7 @@
 #define DM_DSYNC_SLOT_H
 
 #include <linux/bitops.h>
+#include <linux/compiler.h>
 #include <linux/kernel.h>
 #include <linux/string.h>
 
@@ -31,6 +32,23 @@ static inline unsigned int page_bits(const struct dsync_bitmap *bm,
 	u64 left = bm->nr_bits - ((u64)n << DSYNC_PAGE_SHIFT);
 
 	return min_t(u64, left, DSYNC_PAGE_BITS);
+}
+
+/* How many of its @bits blocks a slot holds. */
+static inline unsigned int slot_count(unsigned long slot, unsigned int bits)
+{
+	unsigned long *page = slot_page(slot);
+	unsigned int sum = 0, i;
+
+	if (page) {
+		for (i = 0; i < PAGE_WORDS; i++)
+			sum += hweight_long(READ_ONCE(page[i]));
+		return sum;
+	}
+	for (i = 0; i < UNITS && i * UNIT_BITS < bits; i++)
+		if (slot & BIT(UNITS + i))
+			sum += min(UNIT_BITS, bits - i * UNIT_BITS);
+	return sum;
 }
 
 /* Clears what lies beyond @bits in a page. */

@@ -63,7 +63,7 @@ static bool has(const struct dsync_bitmap *bm, u64 block)
 
 static u64 count(const struct dsync_bitmap *bm)
 {
-	return dsync_bitmap_count(bm, 0, bm->nr_pages);
+	return dsync_bitmap_count(bm);
 }
 
 static int setup(void **state)

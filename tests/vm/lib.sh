@@ -160,10 +160,16 @@ start_libvirtd() {
 	wait_until 60 virsh -q list >/dev/null 2>&1
 }
 
+# What it says at any rate, on a host as bare as this
+libvirtd_noise='tainted|version:|hostname:|virCgroupDetect|virGDBus|dnsmasq|DBus'
+libvirtd_noise+='|virSecurityManagerNew|agent is not connected'
+
 # What it had to say is of use only if the test fails.
 stop_libvirtd() {
 	local domain pid
-	[ "${status:-0}" = 0 ] || sed "s/^/libvirtd: /" /run/libvirtd.log
+	[ "${status:-0}" = 0 ] || grep -vE "$libvirtd_noise" /run/libvirtd.log |
+		sed 's/^/libvirtd: /'
+	rm /run/libvirtd.log
 	for domain in $(virsh -q list --name); do
 		virsh -q destroy "$domain"
 	done
@@ -233,6 +239,12 @@ define_guest() {
 		>"$name.xml"
 	virsh -q define "$name.xml"
 	cleanup_fn undefine "$name"
+	cleanup_fn show_console "$name"
+}
+
+# show_console NAME: how far a guest came, if the test fails
+show_console() {
+	[ "${status:-0}" = 0 ] || tail -n 20 "$1.console" | sed "s/^/$1: /"
 }
 
 # define_dummy NAME DISK...: a domain without any system in it, for tests

@@ -62,6 +62,7 @@ start_udevd() {
 stop_udevd() {
 	kill "$1"
 	wait "$1"
+	rm -rf /run/udev # whoever sees its socket waits for it
 	export DM_DISABLE_UDEV=1
 }
 

@@ -33,9 +33,9 @@ static inline void atomic_long_inc(atomic_long_t *v)
 	__atomic_fetch_add(&v->counter, 1, __ATOMIC_RELAXED);
 }
 
-static inline void atomic_long_or(long i, atomic_long_t *v)
+static inline long atomic_long_fetch_or(long i, atomic_long_t *v)
 {
-	__atomic_fetch_or(&v->counter, i, __ATOMIC_RELAXED);
+	return __atomic_fetch_or(&v->counter, i, __ATOMIC_SEQ_CST);
 }
 
 typedef struct {
@@ -52,6 +52,11 @@ static inline void atomic64_set(atomic64_t *v, s64 i)
 	__atomic_store_n(&v->counter, i, __ATOMIC_RELAXED);
 }
 
+static inline void atomic64_add(s64 i, atomic64_t *v)
+{
+	__atomic_fetch_add(&v->counter, i, __ATOMIC_RELAXED);
+}
+
 static inline unsigned long shim_cmpxchg(unsigned long *p, unsigned long old,
 					 unsigned long new)
 {
@@ -62,6 +67,5 @@ static inline unsigned long shim_cmpxchg(unsigned long *p, unsigned long old,
 #define cmpxchg shim_cmpxchg
 
 #define smp_mb() __atomic_thread_fence(__ATOMIC_SEQ_CST)
-#define smp_mb__after_atomic() __atomic_thread_fence(__ATOMIC_SEQ_CST)
 
 #endif
