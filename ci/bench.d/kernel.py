@@ -84,9 +84,10 @@ def print_instructions(name, title, stage):
 
 
 def print_cut(name, title, stage):
-    for keys in stage.values():
+    print('\nSuspended, us, with %s' % title)
+    for subject, keys in stage.items():
         print('  %-12s %24s' % (
-            title, spread(keys['us'].values(), '%.0f')))
+            subject, spread(keys['us'].values(), '%.0f')))
 
 
 def print_memory(name, title, stage):
@@ -121,7 +122,7 @@ TABLES = [
     ('instructions', 'Instructions, first write to a block and later',
      print_instructions),
     ('memory', 'Memory for 1 TiB, MiB', print_memory),
-    ('cut-1', 'Suspended for an epoch, us, disk of 1 TiB', print_cut),
+    ('cut-1', '1 TiB', print_cut),
     ('cut-16', '16 TiB', print_cut),
     ('cut-64', '64 TiB', print_cut),
 ]

@@ -161,6 +161,7 @@ job_beside() {
 	for option in "${@:3}"; do
 		jobs+=$option$'\n'
 	done
+	[[ $jobs != *read_iolog* ]] || jobs+="replay_redirect=/dev/mapper/$2"$'\n'
 }
 
 # run_jobs STAGE KEY...: tells what the jobs did whose names are SUBJECT/ROUND,
@@ -275,15 +276,28 @@ stage_cold() {
 		writes=$((depth == 1 ? 1024 : 4096))
 		for round in $(rounds); do
 			cool
+			random_order $area $writes >order
 			count_meta cold-$depth "$round" $writes \
 				dsync era snapshot -- \
 				cold_pass cold-$depth again-$depth \
-				rw="write:$((256 * 1024 / writes - 4))k" \
-				iodepth=$depth offset=${area}m size=256m \
-				io_size=$((writes * 4))k
+				iodepth=$depth read_iolog="$PWD/order"
 			area=$((area + 256))
 		done
 	done
+}
+
+# random_order MIB WRITES: for fio, in the 256 MiB from there on, each block
+# once. Two jobs would not choose the same.
+random_order() {
+	printf '%s\n' 'fio version 2 iolog' 'disk add' 'disk open'
+	awk -v seed="$((SEED + $1))" -v from="$1" -v left="$2" 'BEGIN {
+		for (srand(seed); left; ) {
+			block = int(rand() * 65536)
+			if (!seen[block]++ && left--)
+				print "disk write", from * 1048576 + block * 4096, 4096
+		}
+	}'
+	echo 'disk close'
 }
 
 # One write into each region: what there is at worst as long as the intents
@@ -405,7 +419,7 @@ arm_hold() {
 
 # What a write costs the processor, its own time and its workers'
 stage_instructions() {
-	local subject round
+	local subject round pass
 	make_linear 1024 "${at_once[@]}"
 	make_dsync_ram 1024 "${at_once[@]}"
 	make_dsync dsync '' 1024 "${at_once[@]}"
@@ -414,20 +428,25 @@ stage_instructions() {
 	for round in $(rounds); do
 		cool
 		for subject in linear dsync-ram dsync era snapshot; do
-			job "$subject-first/$round" "$subject" ioengine=psync \
-				offset=$((round * 32))m size=32m io_size=4m
-			job "$subject/$round" "$subject" ioengine=psync \
-				rw=write offset=$((round * 32))m size=4m
+			for pass in -first ''; do
+				job "$subject$pass/$round" "$subject" \
+					ioengine=psync rw=write:28k \
+					offset=$((round * 32))m size=32m io_size=4m
+			done
 		done
 	done
 	run_jobs instructions mean
 }
 
 # How long a device stands still as an epoch begins, with 2000 pages of the
-# bitmap that are neither empty nor full
+# bitmap that are neither empty nor full; and dm-linear, if only suspended
 stage_cut() {
 	local tib round
 	for tib in 1 16 64; do
+		make_linear $((tib * 1048576)) $void
+		for round in $(rounds); do
+			tell "cut-$tib" linear "$round" us "$("$cut" linear)"
+		done
 		make_dsync dsync '' $((tib * 1048576)) $void
 		for round in $(rounds); do
 			job scatter dsync norandommap iodepth=32 io_size=8000k \
