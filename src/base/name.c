@@ -10,8 +10,10 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/io.h"
 
 #define PREFIX "dsync-"
+#define UUID_PREFIX "DSYNC-"
 
 static bool is_plain(const char *text)
 {
@@ -54,8 +56,20 @@ int disk_uuid(char ret_uuid[DISK_UUID_SIZE], const char *domain_uuid,
 	if (!uuid_valid(domain_uuid) || !is_target(target))
 		return fail(err, -EINVAL, "%s, %s: not a domain and a disk",
 			    domain_uuid, target);
-	snprintf(ret_uuid, DISK_UUID_SIZE, "DSYNC-%s-%s", domain_uuid, target);
+	snprintf(ret_uuid, DISK_UUID_SIZE, UUID_PREFIX "%s-%s", domain_uuid,
+		 target);
 	return 0;
+}
+
+const char *disk_uuid_target(const char *uuid)
+{
+	return uuid + strlen(UUID_PREFIX) + UUID_SIZE - 1 + strlen("-");
+}
+
+char *disk_uuid_state_dir(const char *uuid)
+{
+	return io_format(PLACE_STATE "/%.*s", UUID_SIZE - 1,
+			 uuid + strlen(UUID_PREFIX));
 }
 
 const char *disk_name_of_path(const char *path)

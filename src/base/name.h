@@ -32,5 +32,14 @@ int disk_name(char ret_name[DISK_NAME_SIZE], const char *domain_name,
 int disk_uuid(char ret_uuid[DISK_UUID_SIZE], const char *domain_uuid,
 	      const char *target, struct err *err);
 
+/* The target in a @uuid that disk_uuid() made: a part of it. */
+const char *disk_uuid_target(const char *uuid);
+
+/*
+ * Where what belongs to its domain is kept, in PLACE_STATE. The caller frees
+ * it; NULL without memory.
+ */
+char *disk_uuid_state_dir(const char *uuid);
+
 /* The name in "/dev/mapper/dsync-...", or NULL if @path is not such a one. */
 const char *disk_name_of_path(const char *path);

@@ -22,7 +22,7 @@
 #include "base/config.h"
 #include "base/err.h"
 #include "base/io.h"
-#include "base/uuid.h"
+#include "base/name.h"
 #include "dm/device.h"
 #include "dm/loop.h"
 #include "dm/stack.h"
@@ -212,10 +212,11 @@ static int make_blank(const char *path, dev_t dev)
 /* If it cannot be, the record stays, and is as good. */
 void hold_store_done(const char *disk_uuid, dev_t dev)
 {
-	const char *domain_uuid = disk_uuid + strlen("DSYNC-");
-	_cleanup_free_ char *record = io_format(PLACE_STATE "/%.*s/hold/%s",
-						UUID_SIZE - 1, domain_uuid,
-						domain_uuid + UUID_SIZE);
+	_cleanup_free_ char *state_dir = disk_uuid_state_dir(disk_uuid);
+	_cleanup_free_ char *record =
+		state_dir ? io_format("%s/hold/%s", state_dir,
+				      disk_uuid_target(disk_uuid))
+			  : NULL;
 	_cleanup_free_ char *known = NULL;
 
 	if (!record ||

@@ -228,18 +228,6 @@ static int create(const struct stack_disk *disk,
 
 /* -------------------------------------------------------------- removing */
 
-/* The disk's target, in "DSYNC-DOMAIN_UUID-TARGET". */
-static const char *target_of(const char *uuid)
-{
-	return uuid + strlen("DSYNC-") + UUID_SIZE - 1 + strlen("-");
-}
-
-static char *state_dir_of(const char *uuid)
-{
-	return io_format(PLACE_STATE "/%.*s", UUID_SIZE - 1,
-			 uuid + strlen("DSYNC-"));
-}
-
 static bool is_with_meta(const char *name)
 {
 	struct device_line table;
@@ -254,7 +242,7 @@ static bool is_with_meta(const char *name)
 /* A disk whose metadata failed is ahead of it, whatever that says. */
 static int take_down(const char *name, const char *uuid, struct err *err)
 {
-	_cleanup_free_ char *state_dir = state_dir_of(uuid);
+	_cleanup_free_ char *state_dir = disk_uuid_state_dir(uuid);
 	struct tracker_status status = {.state = TRACKER_UNTRACKED};
 	bool with_meta = is_with_meta(name);
 	int r;
@@ -269,8 +257,8 @@ static int take_down(const char *name, const char *uuid, struct err *err)
 	if (r < 0 || !with_meta)
 		return r;
 	if (status.state == TRACKER_DEGRADED)
-		return trust_forget(state_dir, target_of(uuid), err);
-	return trust_end(state_dir, target_of(uuid), err);
+		return trust_forget(state_dir, disk_uuid_target(uuid), err);
+	return trust_end(state_dir, disk_uuid_target(uuid), err);
 }
 
 int stack_build(const struct stack_disk *disk, struct stack_report *ret_report,
@@ -351,9 +339,9 @@ typedef int (*device_action)(const char *name, const char *uuid,
 
 static int distrust(const char *name, const char *uuid, struct err *err)
 {
-	_cleanup_free_ char *state_dir = state_dir_of(uuid);
+	_cleanup_free_ char *state_dir = disk_uuid_state_dir(uuid);
 
-	return state_dir ? trust_forget(state_dir, target_of(uuid), err)
+	return state_dir ? trust_forget(state_dir, disk_uuid_target(uuid), err)
 			 : fail(err, -ENOMEM, "out of memory");
 }
 
