@@ -70,7 +70,11 @@ struct dsync_io *dsync_io_create(struct dsync_disk *disk, gfp_t gfp)
 
 	if (!io)
 		return NULL;
-	io->buf = (void *)__get_free_pages(gfp, IO_ORDER);
+	/*
+	 * One compound page: who passes it on by single pages, as network file
+	 * systems below a loop device do, takes and drops references to these.
+	 */
+	io->buf = (void *)__get_free_pages(gfp | __GFP_COMP, IO_ORDER);
 	if (!io->buf)
 		goto err_free_io;
 	io->disk = disk;
