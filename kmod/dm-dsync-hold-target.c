@@ -181,8 +181,11 @@ static void hold_dtr(struct dm_target *ti)
 	struct dsync_hold *hold = ti->private;
 	struct dm_dev *data = hold->data, *store = hold->store;
 
-	dsync_registry_detach(hold);
+	/* Before it is out of sight of those who end the epoch: it uses its
+	 * sets. */
 	dsync_hold_finish(hold, DSYNC_HOLD_GONE);
+	dsync_registry_detach(hold);
+	synchronize_rcu();
 	dsync_hold_drain(hold);
 	dsync_registry_forget(hold);
 	dsync_hold_destroy(hold);
