@@ -241,7 +241,7 @@ bool dsync_registry_geometry(struct mapped_device *md,
 enum standing {
 	STAND_OWNER, /* it owns it already */
 	STAND_HEIR,  /* it goes on where the owner stopped */
-	STAND_RIVAL, /* it has another META_DEV than the owner */
+	STAND_RIVAL, /* it has another META_DEV or block size than the owner */
 	STAND_FIRST, /* there is no owner */
 };
 
@@ -253,7 +253,9 @@ static enum standing standing_of(const struct dsync *ds)
 		return STAND_OWNER;
 	if (!owner)
 		return STAND_FIRST;
-	if (!same_meta(owner, ds) ||
+	/* They may not even be alike if the owner came after our constructor. */
+	if (owner->geo.block_shift != ds->geo.block_shift ||
+	    !same_meta(owner, ds) ||
 	    (ds->meta && !dsync_meta_is_alike(ds->meta, owner->meta)))
 		return STAND_RIVAL;
 	return STAND_HEIR;
