@@ -149,7 +149,7 @@ static void wait_for_writer(struct dsync_meta *meta,
 	s64 writes;
 
 	do {
-		queue_work(meta->writer_queue, &meta->writer);
+		dsync_meta_wake_writer(meta);
 		writes = atomic64_read(&meta->nr_writes);
 		if (wait_event_timeout(meta->wait,
 				       is_done(meta) || READ_ONCE(meta->bypass),
@@ -205,7 +205,7 @@ static void commit(struct dsync_meta *meta, struct bio_list *bios)
 		put_back(meta, &rest);
 		wait_for_writer(meta, has_entries);
 	} else if (READ_ONCE(meta->rg->nr_free) <= meta->rg->nr_entries / 4) {
-		queue_work(meta->writer_queue, &meta->writer);
+		dsync_meta_wake_writer(meta);
 	}
 }
 
@@ -236,8 +236,9 @@ void dsync_meta_commit_work(struct work_struct *work)
 		else
 			commit(meta, &bios);
 		mutex_unlock(&meta->commit_lock);
-		queue_delayed_work(meta->writer_queue, &meta->tick,
-				   DSYNC_IDLE_TIME);
+		if (!READ_ONCE(meta->stopping))
+			queue_delayed_work(meta->writer_queue, &meta->tick,
+					   DSYNC_IDLE_TIME);
 	}
 
 	mutex_lock(&meta->commit_lock);

@@ -11,6 +11,7 @@
  *	dm-dsync-writer.c	a worker; writes leaves, so that intents may be
  *				dropped; mends what has failed
  *	dm-dsync-switch.c	what the epochs need of it
+ *	dm-dsync-flush.c	the message that prepares for one
  *	dm-dsync-region.c	the regions in RAM
  *	dm-dsync-codec.c	the format
  *	dm-dsync-io.c		the transfers
@@ -197,11 +198,11 @@ void dsync_meta_destroy(struct dsync_meta *meta)
 
 	if (!meta)
 		return;
-	dsync_disk_drain(&meta->disk);
 	if (meta->writer_queue)
 		destroy_workqueue(meta->writer_queue);
 	if (meta->commit_queue)
 		destroy_workqueue(meta->commit_queue);
+	dsync_disk_drain(&meta->disk);
 	free_ios(meta);
 	for (i = 0; i < DSYNC_NR_SLOTS; i++) {
 		kvfree(meta->rest[i]);
@@ -256,6 +257,18 @@ int dsync_meta_store(struct dsync_meta *meta)
 }
 
 /**
+ * dsync_meta_wake_writer() - has the writer look what is wanted
+ * @meta: the metadata
+ *
+ * Context: does not sleep.
+ */
+void dsync_meta_wake_writer(struct dsync_meta *meta)
+{
+	if (!READ_ONCE(meta->stopping))
+		queue_work(meta->writer_queue, &meta->writer);
+}
+
+/**
  * dsync_meta_fail() - goes on without metadata
  * @meta: the metadata
  * @what: was being done, for the log
@@ -285,7 +298,7 @@ void dsync_meta_fail(struct dsync_meta *meta, const char *what, int error)
 		return;
 	DMERR("%pg: %s failed with %d; degraded: changes are only kept in RAM until it works again",
 	      meta->disk.bdev, what, error);
-	queue_work(meta->writer_queue, &meta->writer);
+	dsync_meta_wake_writer(meta);
 	queue_work(meta->writer_queue, &meta->event);
 }
 
@@ -306,22 +319,29 @@ void dsync_meta_start(struct dsync_meta *meta, struct dsync_epochs *ep)
 	WRITE_ONCE(meta->stopping, false);
 	if (meta->health == DSYNC_META_UNUSABLE)
 		return;
-	queue_work(meta->writer_queue, &meta->writer);
+	dsync_meta_wake_writer(meta);
 	queue_delayed_work(meta->writer_queue, &meta->tick, DSYNC_IDLE_TIME);
 	wait_event_timeout(meta->wait,
 			   READ_ONCE(meta->health) != DSYNC_META_FORMATTING,
 			   meta->disk.timeout);
 }
 
-/* The writer ends soon, with whatever it had yet to do. */
+/*
+ * The workers queue each other, but not what begins after @stopping was set: it
+ * queues nothing, and the writer does nothing. So what was under way ends in
+ * the first round, and what that has queued in the second. A message may still
+ * wake the writer later, to do nothing.
+ */
 static void stop_workers(struct dsync_meta *meta)
 {
+	int round;
+
 	WRITE_ONCE(meta->stopping, true);
-	cancel_delayed_work_sync(&meta->tick);
-	cancel_work_sync(&meta->commit);
-	cancel_work_sync(&meta->writer);
-	cancel_delayed_work_sync(&meta->tick);
-	cancel_work_sync(&meta->commit);
+	for (round = 0; round < 2; round++) {
+		cancel_delayed_work_sync(&meta->tick);
+		cancel_work_sync(&meta->commit);
+		cancel_work_sync(&meta->writer);
+	}
 	cancel_work_sync(&meta->event);
 }
 
@@ -334,9 +354,9 @@ static void stop_workers(struct dsync_meta *meta)
  */
 void dsync_meta_fence(struct dsync_meta *meta)
 {
+	stop_workers(meta);
 	if (meta->health == DSYNC_META_UNUSABLE)
 		return;
-	stop_workers(meta);
 	meta->lost = true;
 	dsync_meta_prepare(meta, DSYNC_SUPER_LOST);
 	if (!meta->unread)
@@ -382,15 +402,16 @@ static void take_leave(struct dsync_meta *meta, bool clean)
  */
 void dsync_meta_close(struct dsync_meta *meta, bool clean)
 {
-	if (!meta->ep || meta->health == DSYNC_META_UNUSABLE)
+	if (!meta->ep)
 		return;
 	if (clean) {
 		atomic_inc(&meta->flush_wanted);
-		queue_work(meta->writer_queue, &meta->writer);
+		dsync_meta_wake_writer(meta);
 		flush_work(&meta->writer);
 	}
 	stop_workers(meta);
-	take_leave(meta, clean);
+	if (meta->health != DSYNC_META_UNUSABLE)
+		take_leave(meta, clean);
 }
 
 /**
@@ -423,61 +444,6 @@ void dsync_meta_resize(struct dsync_meta *meta, struct dsync_meta *fresh,
 		swap(meta->todo[i], fresh->todo[i]);
 		swap(meta->rest[i], fresh->rest[i]);
 	}
-}
-
-/*-----------------------------------------------------------------*/
-
-/**
- * dsync_meta_suspending() - has those give up whom a suspend would wait for
- * @meta: the metadata
- * @suspending: whether the device is about to be suspended, or is
- *
- * Context: does not sleep.
- */
-void dsync_meta_suspending(struct dsync_meta *meta, bool suspending)
-{
-	WRITE_ONCE(meta->suspending, suspending);
-	wake_up_all(&meta->wait);
-}
-
-static bool is_flushed(struct dsync_meta *meta, int wanted)
-{
-	return atomic_read(&meta->flush_done) - wanted >= 0;
-}
-
-/**
- * dsync_meta_flush() - writes the bitmap out
- * @meta: the metadata
- *
- * Return: 0; -EAGAIN if somebody waits to suspend the device; -EINTR; or what
- * the metadata fails with, -ETIMEDOUT if it does not get on.
- *
- * Context: may sleep; holds no lock.
- */
-int dsync_meta_flush(struct dsync_meta *meta)
-{
-	int wanted = atomic_inc_return(&meta->flush_wanted);
-	s64 writes;
-	long left;
-
-	do {
-		if (dsync_meta_is_unfit(meta))
-			return meta->error ? meta->error : -EIO;
-		queue_work(meta->writer_queue, &meta->writer);
-		writes = atomic64_read(&meta->nr_writes);
-		left = wait_event_killable_timeout(
-			meta->wait,
-			is_flushed(meta, wanted) || dsync_meta_is_unfit(meta) ||
-				READ_ONCE(meta->suspending),
-			meta->disk.timeout);
-		if (left < 0)
-			return -EINTR;
-		if (is_flushed(meta, wanted))
-			return 0;
-		if (READ_ONCE(meta->suspending))
-			return -EAGAIN;
-	} while (left || writes != atomic64_read(&meta->nr_writes));
-	return -ETIMEDOUT;
 }
 
 /**

@@ -135,12 +135,11 @@ void dsync_meta_fence(struct dsync_meta *meta);
 void dsync_meta_close(struct dsync_meta *meta, bool clean);
 void dsync_meta_resize(struct dsync_meta *meta, struct dsync_meta *fresh,
 		       bool grown);
-void dsync_meta_suspending(struct dsync_meta *meta, bool suspending);
-int dsync_meta_flush(struct dsync_meta *meta);
 bool dsync_meta_refill(struct dsync_meta *meta, gfp_t gfp);
 void dsync_meta_summarize(struct dsync_meta *meta, struct dsync_summary *sum);
 void dsync_meta_prepare(struct dsync_meta *meta, unsigned int flags);
 int dsync_meta_store(struct dsync_meta *meta);
+void dsync_meta_wake_writer(struct dsync_meta *meta);
 void dsync_meta_fail(struct dsync_meta *meta, const char *what, int error);
 
 /* dm-dsync-switch.c */
@@ -150,6 +149,10 @@ int dsync_meta_begin(struct dsync_meta *meta, const struct dsync_ids *ids);
 int dsync_meta_end(struct dsync_meta *meta, const struct dsync_ids *ids);
 void dsync_meta_abort(struct dsync_meta *meta,
 		      const struct dsync_bitmap *frozen);
+
+/* dm-dsync-flush.c */
+void dsync_meta_suspending(struct dsync_meta *meta, bool suspending);
+int dsync_meta_flush(struct dsync_meta *meta);
 
 /* dm-dsync-probe.c */
 enum dsync_find dsync_meta_probe(struct dsync_io **io,

@@ -62,7 +62,7 @@ static int change_super(struct dsync_meta *meta, const struct dsync_super *next)
  */
 int dsync_meta_settle(struct dsync_meta *meta)
 {
-	queue_work(meta->writer_queue, &meta->writer);
+	dsync_meta_wake_writer(meta);
 	if (!wait_event_timeout(meta->wait, !dsync_meta_is_owed(meta),
 				meta->disk.timeout))
 		return -ETIMEDOUT;
@@ -181,5 +181,5 @@ void dsync_meta_abort(struct dsync_meta *meta,
 	if (!meta->lost)
 		dsync_regions_drop(meta->rg, !slot);
 	WRITE_ONCE(meta->owed, true);
-	queue_work(meta->writer_queue, &meta->writer);
+	dsync_meta_wake_writer(meta);
 }

@@ -239,7 +239,8 @@ static bool retire(struct dsync_meta *meta, unsigned int max, bool force)
 static void tidy(struct dsync_meta *meta)
 {
 	WRITE_ONCE(meta->tidy, true);
-	queue_work(meta->commit_queue, &meta->commit);
+	if (!READ_ONCE(meta->stopping))
+		queue_work(meta->commit_queue, &meta->commit);
 }
 
 static void retire_idle(struct dsync_meta *meta)
@@ -432,6 +433,8 @@ void dsync_meta_writer_work(struct work_struct *work)
 {
 	struct dsync_meta *meta = container_of(work, struct dsync_meta, writer);
 
+	if (READ_ONCE(meta->stopping))
+		return;
 	if (meta->bypass && meta->health != DSYNC_META_UNUSABLE)
 		mend(meta);
 	while (!READ_ONCE(meta->bypass) && !READ_ONCE(meta->stopping) &&
@@ -453,7 +456,7 @@ void dsync_meta_tick_work(struct work_struct *work)
 		container_of(work, struct dsync_meta, tick.work);
 
 	WRITE_ONCE(meta->idle_due, true);
-	queue_work(meta->writer_queue, &meta->writer);
+	dsync_meta_wake_writer(meta);
 	if (READ_ONCE(meta->rg->nr_free) < meta->rg->nr_entries)
 		queue_tick(meta, DSYNC_IDLE_TIME);
 }
