@@ -134,9 +134,9 @@ while_standing() {
 }
 
 stands() {
-	local server
+	local server state _
 	[ -s standing/server ] && read -r server <standing/server &&
-		[ "$(ps -o state= "$server")" = T ]
+		read -r _ _ state _ <"/proc/$server/stat" && [ "$state" = T ]
 }
 
 # expect_clean NAME: nothing of a backup is left but the domain's own devices.

@@ -52,13 +52,19 @@ trap 'echo "FAIL: line $LINENO: $BASH_COMMAND" >&2' ERR
 
 # --- asking -------------------------------------------------------------
 
+# Nothing ever comes from here: to wait for that takes no process.
+exec {_nothing}<> <(:)
+pause() {
+	read -r -t "$1" -u $_nothing || :
+}
+
 # wait_until SECONDS COMMAND [ARG]...: polls; nothing here sleeps and hopes.
 wait_until() {
 	local deadline=$((SECONDS + $1))
 	shift
 	until "$@"; do
 		[ $SECONDS -lt $deadline ] || fail "gave up waiting for: $*"
-		sleep 0.1
+		pause 0.1
 	done
 }
 
@@ -302,7 +308,7 @@ guest_sh() {
 	request="{\"execute\":\"guest-exec-status\",\"arguments\":{\"pid\":$pid}}"
 	until reply=$(agent "$1" "$request") && jq -e .return.exited \
 		<<<"$reply" >/dev/null; do
-		sleep 0.1
+		pause 0.1
 	done
 	jq -r '.return["out-data"] // ""' <<<"$reply" | base64 -d
 	jq -r '.return["err-data"] // ""' <<<"$reply" | base64 -d >&2
