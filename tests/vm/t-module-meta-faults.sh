@@ -192,6 +192,22 @@ write_in_time 0 8
 dm_remove t
 under ok
 
+# A kernel that checks itself tells of a timer that is left behind.
+say 'and turns out as a foreign one: the device can go at once'
+was_read() {
+	local reads
+	read -r reads _ <"/sys/block/$(basename "$(realpath /dev/mapper/meta)")/stat"
+	[ "$reads" -gt 0 ]
+}
+dm_remove meta
+under error
+track_on t "$data" /dev/mapper/meta 8 "$fast"
+dd if=/dev/urandom of="$raw" bs=1M count=2 oflag=direct status=none
+under ok
+wait_until 20 was_read
+dm_remove t
+blank
+
 # damaged OFFSET STATE BLOCKS: 16 bytes of noise in a clean META_DEV
 damaged() {
 	dd if=/dev/urandom of="$raw" bs=1 count=16 seek="$1" conv=notrunc \
