@@ -195,8 +195,9 @@ under ok
 # A kernel that checks itself tells of a timer that is left behind.
 say 'and turns out as a foreign one: the device can go at once'
 was_read() {
-	local reads
-	read -r reads _ <"/sys/block/$(basename "$(realpath /dev/mapper/meta)")/stat"
+	local reads name
+	name=$(dmsetup info -c --noheadings -o blkdevname meta)
+	read -r reads _ <"/sys/block/$name/stat"
 	[ "$reads" -gt 0 ]
 }
 dm_remove meta
@@ -230,10 +231,11 @@ dm_remove t
 damaged 100 clean 10 11
 damaged $((4096 + 100)) clean 10 12
 damaged $((2 * 4096 + 100)) clean 10 13
-# The leaves of one slot begin at block 3, those of the other at 19.
-dd if=/dev/urandom of="$raw" bs=1 count=16 seek=$((19 * 4096 + 612)) \
+# After 16 blocks of intents, the leaves of one slot begin at block 18, those of
+# the other at 34.
+dd if=/dev/urandom of="$raw" bs=1 count=16 seek=$((34 * 4096 + 612)) \
 	conv=notrunc status=none
-damaged $((3 * 4096 + 612)) recovered '10 3968-7935' 14
+damaged $((18 * 4096 + 612)) recovered '10 3968-7935' 14
 
 say 'both superblocks are damaged: not touched'
 dd if=/dev/urandom of="$raw" bs=1 count=16 seek=100 conv=notrunc status=none
