@@ -4,6 +4,7 @@
 #define DM_DSYNC_BITMAP_H
 
 #include <linux/atomic.h>
+#include <linux/cache.h>
 #include <linux/types.h>
 
 #define DSYNC_PAGE_BYTES 4096U
@@ -14,16 +15,18 @@
  * struct dsync_bitmap - a set of blocks
  * @nr_bits: blocks it covers
  * @nr_pages: slots, one for each DSYNC_PAGE_BITS blocks
- * @count: blocks that are in it; while it is marked, late by what is under way
  * @coarse: marks that were widened because no memory came at once
  * @slots: a page, or what stands for one (see dm-dsync-bitmap.c)
+ * @count: blocks that are in it; while it is marked, late by what is under way
  */
 struct dsync_bitmap {
 	u64 nr_bits;
 	unsigned long nr_pages;
-	atomic64_t count;
 	atomic_long_t coarse;
 	unsigned long *slots;
+
+	/* Away from what every write reads */
+	atomic64_t count ____cacheline_aligned_in_smp;
 };
 
 struct dsync_bitmap *dsync_bitmap_create(u64 nr_bits);

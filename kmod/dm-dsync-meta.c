@@ -329,8 +329,8 @@ void dsync_meta_start(struct dsync_meta *meta, struct dsync_epochs *ep)
 /*
  * The workers queue each other, but not what begins after @stopping was set: it
  * queues nothing, and the writer does nothing. So what was under way ends in
- * the first round, and what that has queued in the second. A message may still
- * wake the writer later, to do nothing.
+ * the first round, and what that has queued in the second. What waits
+ * for an event is told of it all the same.
  */
 static void stop_workers(struct dsync_meta *meta)
 {
@@ -342,7 +342,7 @@ static void stop_workers(struct dsync_meta *meta)
 		cancel_work_sync(&meta->commit);
 		cancel_work_sync(&meta->writer);
 	}
-	cancel_work_sync(&meta->event);
+	flush_work(&meta->event);
 }
 
 /**

@@ -163,6 +163,8 @@ char *dsync_registry_attach(struct dsync_hold *hold,
 	dev = find_origin(origin->dev);
 	error = refuse_hold(dev, hold, origin);
 	if (!error) {
+		/* A former one is over, but for some not yet out of use. */
+		synchronize_rcu();
 		part(dev);
 		list_add(&hold->node, &holds);
 		mutex_lock(&dev->epochs.lock);

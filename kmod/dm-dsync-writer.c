@@ -456,7 +456,8 @@ void dsync_meta_tick_work(struct work_struct *work)
 		container_of(work, struct dsync_meta, tick.work);
 
 	WRITE_ONCE(meta->idle_due, true);
-	dsync_meta_wake_writer(meta);
+	/* First, as the writer may want to be woken sooner. */
 	if (READ_ONCE(meta->rg->nr_free) < meta->rg->nr_entries)
 		queue_tick(meta, DSYNC_IDLE_TIME);
+	dsync_meta_wake_writer(meta);
 }
