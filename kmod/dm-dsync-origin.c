@@ -164,7 +164,8 @@ char *dsync_registry_attach(struct dsync_hold *hold,
 	error = refuse_hold(dev, hold, origin);
 	if (!error) {
 		/* A former one is over, but for some not yet out of use. */
-		synchronize_rcu();
+		if (rcu_access_pointer(dev->epochs.hold))
+			synchronize_rcu();
 		part(dev);
 		list_add(&hold->node, &holds);
 		mutex_lock(&dev->epochs.lock);
