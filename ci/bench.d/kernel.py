@@ -47,7 +47,7 @@ def cell(value, form):
     return '-' if value is None else form % value
 
 
-def print_rates(name, title, stage):
+def print_rates(title, stage):
     print('\n%s' % title)
     print('  %-12s %10s %24s %12s %12s %9s' % (
         '', 'writes/s', 'of linear', 'meta writes', 'meta bytes',
@@ -61,7 +61,7 @@ def print_rates(name, title, stage):
             cell(median(keys['flushes']), '%.3f')))
 
 
-def print_latencies(name, title, stage):
+def print_latencies(title, stage):
     print('\n%s' % title)
     print('  %-12s %12s %24s %12s %24s' % (
         '', 'median us', 'of none', 'p99 us', 'of none'))
@@ -73,7 +73,7 @@ def print_latencies(name, title, stage):
             spread(ratios(stage, subject, 'p99', 'none'), '%.2f')))
 
 
-def print_instructions(name, title, stage):
+def print_instructions(title, stage):
     print('\n%s' % title)
     print('  %-18s %10s %18s' % ('', 'a write', 'beyond linear'))
     for subject, keys in stage.items():
@@ -83,14 +83,14 @@ def print_instructions(name, title, stage):
             median(keys['mean']) - median(stage[base]['mean'])))
 
 
-def print_cut(name, title, stage):
+def print_cut(title, stage):
     print('\nSuspended, us, with %s' % title)
     for subject, keys in stage.items():
         print('  %-12s %24s' % (
             subject, spread(keys['us'].values(), '%.0f')))
 
 
-def print_memory(name, title, stage):
+def print_memory(title, stage):
     print('\n%s' % title)
     for subject, keys in stage.items():
         for key, values in keys.items():
@@ -132,7 +132,7 @@ def main():
     data = load(sys.argv[1])
     for name, title, show in TABLES:
         if name in data:
-            show(name, title, data[name])
+            show(title, data[name])
 
 
 main()

@@ -161,7 +161,6 @@ job_beside() {
 	for option in "${@:3}"; do
 		jobs+=$option$'\n'
 	done
-	[[ $jobs != *read_iolog* ]] || jobs+="replay_redirect=/dev/mapper/$2"$'\n'
 }
 
 # run_jobs STAGE KEY...: tells what the jobs did whose names are SUBJECT/ROUND,
@@ -259,11 +258,13 @@ stage_hot() {
 # stage for the second time. That follows at once: the clock may leap from one
 # fio to the next, and what was active is not for long.
 cold_pass() {
-	local subject stage=$1 again=$2
+	local subject pass stage=$1 again=$2
 	shift 2
 	for subject in $subjects; do
-		job "$subject/$round" "$subject" "$@"
-		[ -z "$again" ] || job "$subject/$round/$again" "$subject" "$@"
+		for pass in '' ${again:+"/$again"}; do
+			job "$subject/$round$pass" "$subject" "$@" \
+				"replay_redirect=/dev/mapper/$subject"
+		done
 	done
 	run_jobs "$stage" iops
 }
