@@ -86,8 +86,9 @@ round() {
 # looked at when it has been overtaken.
 dm_create d "0 $((size / 512)) delay $data 0 20 $data 0 0"
 epoch=0
-for where in - "$meta"; do
-	dm_create t "0 $((size / 512)) dsync /dev/mapper/d $where 8"
+for metadata in '- 8' "$meta 8 2 active_regions 8"; do
+	# With few active regions most writes wait for their intents first.
+	dm_create t "0 $((size / 512)) dsync /dev/mapper/d $metadata"
 	# So that what follows starts clean
 	cut_at t $((++epoch))
 	end t $epoch
