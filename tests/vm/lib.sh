@@ -152,7 +152,6 @@ signal.pause()' </dev/null >/dev/null 2>&1 &
 domain_type() {
 	modprobe -q kvm-amd 2>/dev/null || modprobe -q kvm-intel 2>/dev/null || :
 	if [ -w /dev/kvm ]; then
-		keep_kvm
 		echo kvm
 	else
 		echo qemu
@@ -179,6 +178,7 @@ start_libvirtd() {
 		echo libvirt-qemu:x:64055: >>/etc/group
 	install_programs
 	domain_type >/run/domain-type
+	[ "$(cat /run/domain-type)" != kvm ] || keep_kvm
 	libvirtd --daemon --pid-file /run/libvirtd.pid
 	cleanup_fn stop_libvirtd
 	wait_until 60 virsh -q list >/dev/null 2>&1
