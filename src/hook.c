@@ -9,6 +9,9 @@
  *	migrate    comes in from another host: refused if a disk is ours,
  *	           since its image here is not known to be the same
  *
+ * A domain whose disks are being restored in place, or were so only in part
+ * (dm/restoring.h), does not start.
+ *
  * A domain that starts on a disk without our device in front writes past what
  * is known of it: that is then not believed any more (dm/trust.h), and if this
  * cannot be recorded, the domain does not start.
@@ -26,6 +29,7 @@
 
 #include "base/err.h"
 #include "base/io.h"
+#include "dm/restoring.h"
 #include "dm/stack.h"
 #include "dm/trust.h"
 #include "dm/use.h"
@@ -46,10 +50,12 @@ static int read_xml(char **ret_xml, struct err *err)
 }
 
 /* False for a domain that is none of our business. */
-static bool mentions_us(const char *xml)
+static bool is_ours(const struct vm_domain *domain)
 {
-	return strstr(xml, "urn:dsync-vm:1") ||
-	       strstr(xml, PLACE_MAPPER "dsync-");
+	for (size_t i = 0; i < domain->nr_disks; i++)
+		if (domain->disks[i].name[0])
+			return true;
+	return domain->has_metadata;
 }
 
 /* Parses it; metadata that was dropped comes from the copy of attach. */
@@ -120,6 +126,22 @@ static int drop_leftovers(const struct vm_domain *domain, struct err *err)
 	return r < 0 ? r : stack_remove_domain(domain->uuid, err);
 }
 
+/* With stack.lock held. */
+static int check_whole(const struct vm_domain *domain, struct err *err)
+{
+	_cleanup_free_ char *state_dir =
+		io_format(PLACE_STATE "/%s", domain->uuid);
+	int r = use_claimed(domain->uuid, err);
+
+	if (!state_dir)
+		return fail(err, -ENOMEM, "out of memory");
+	if (r == 1)
+		return fail(err, -EBUSY,
+			    "its disks are being restored in place; wait for "
+			    "that");
+	return r < 0 ? r : restoring_check(state_dir, err);
+}
+
 /* With stack.lock held. What is known of all disks but @disks is forgotten. */
 static int distrust_others(const struct vm_domain *domain,
 			   const struct stack_disk *disks, size_t nr_disks,
@@ -147,16 +169,20 @@ static int distrust_others(const struct vm_domain *domain,
 /* A domain with none of our devices, which may have had them. */
 static int start_untracked(const struct vm_domain *domain, struct err *err)
 {
-	_cleanup_free_ char *records =
-		io_format(PLACE_STATE "/%s/trust", domain->uuid);
+	_cleanup_free_ char *state_dir =
+		io_format(PLACE_STATE "/%s", domain->uuid);
 	_cleanup_close_ int lock = -1;
+	int r;
 
-	if (!records)
+	if (!state_dir)
 		return fail(err, -ENOMEM, "out of memory");
-	if (access(records, F_OK) < 0 && errno == ENOENT)
+	if (access(state_dir, F_OK) < 0 && errno == ENOENT)
 		return 0;
 	lock = use_lock(domain->uuid, USE_LOCK_WAIT_MS, err);
-	return lock < 0 ? lock : distrust_others(domain, NULL, 0, err);
+	if (lock < 0)
+		return lock;
+	r = check_whole(domain, err);
+	return r < 0 ? r : distrust_others(domain, NULL, 0, err);
 }
 
 static int build(const struct vm_domain *domain, bool starts, struct err *err)
@@ -177,7 +203,9 @@ static int build(const struct vm_domain *domain, bool starts, struct err *err)
 	lock = use_lock(domain->uuid, USE_LOCK_WAIT_MS, err);
 	if (lock < 0)
 		return lock;
-	r = starts ? drop_leftovers(domain, err) : 0;
+	r = starts ? check_whole(domain, err) : 0;
+	if (r == 0 && starts)
+		r = drop_leftovers(domain, err);
 	if (r == 0 && starts)
 		r = distrust_others(domain, disks, nr_disks, err);
 	if (r == 0)
@@ -266,23 +294,19 @@ static const struct operation *find_operation(const char *name)
 	return NULL;
 }
 
-/*
- * A domain that we leave alone is still parsed, so that XML which is cut off
- * is not taken for one without disks of ours.
- */
+/* Asked of what the XML says, never of how it is written. */
 static int run(const struct operation *operation, char **xml, struct err *err)
 {
 	_cleanup_vm_domain_ struct vm_domain *domain = NULL;
 	int r = read_xml(xml, err);
 
+	if (r == 0)
+		r = vm_domain_parse(*xml, &domain, err);
 	if (r < 0)
 		return r;
-	if (mentions_us(*xml))
+	if (is_ours(domain))
 		return operation->run(xml, err);
-	r = vm_domain_parse(*xml, &domain, err);
-	if (r < 0 || operation->run != on_prepare)
-		return r;
-	return start_untracked(domain, err);
+	return operation->run == on_prepare ? start_untracked(domain, err) : 0;
 }
 
 static void give_up(int signal_number)

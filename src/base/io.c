@@ -49,9 +49,12 @@ int io_write_full(int fd, const void *buffer, size_t size_bytes)
 	return 0;
 }
 
-int io_pread_full(int fd, void *buffer, size_t size_bytes, off_t offset_bytes)
+ssize_t io_pread_most(int fd, void *buffer, size_t size_bytes,
+		      off_t offset_bytes)
 {
-	for (size_t done = 0; done < size_bytes;) {
+	size_t done = 0;
+
+	while (done < size_bytes) {
 		ssize_t n = pread(fd, (char *)buffer + done, size_bytes - done,
 				  offset_bytes + done);
 
@@ -60,7 +63,32 @@ int io_pread_full(int fd, void *buffer, size_t size_bytes, off_t offset_bytes)
 		if (n < 0)
 			return -errno;
 		if (n == 0)
-			return -ENODATA;
+			break;
+		done += n;
+	}
+	return done;
+}
+
+int io_pread_full(int fd, void *buffer, size_t size_bytes, off_t offset_bytes)
+{
+	ssize_t n = io_pread_most(fd, buffer, size_bytes, offset_bytes);
+
+	if (n < 0)
+		return n;
+	return (size_t)n < size_bytes ? -ENODATA : 0;
+}
+
+int io_pwrite_full(int fd, const void *buffer, size_t size_bytes,
+		   off_t offset_bytes)
+{
+	for (size_t done = 0; done < size_bytes;) {
+		ssize_t n = pwrite(fd, (const char *)buffer + done,
+				   size_bytes - done, offset_bytes + done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
 		done += n;
 	}
 	return 0;
@@ -122,18 +150,69 @@ int io_write_zeroes(int fd, uint64_t from, uint64_t to)
 	return r;
 }
 
+static int read_path(const char *path, int fd, size_t max_bytes,
+		     char **ret_content, size_t *ret_size_bytes,
+		     struct err *err)
+{
+	int r = read_all(fd, max_bytes, ret_content, ret_size_bytes);
+
+	return r < 0 ? fail_errno(err, r, "%s", path) : 0;
+}
+
 int io_read_file(const char *path, size_t max_bytes, char **ret_content,
 		 size_t *ret_size_bytes, struct err *err)
 {
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-	int r;
+	/* A FIFO that somebody put there has nobody to wait for; but a pipe
+	 * that somebody writes to is read to its end. */
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 
-	if (fd < 0)
+	if (fd < 0 || fcntl(fd, F_SETFL, 0) < 0)
 		return fail_errno(err, -errno, "%s", path);
-	r = read_all(fd, max_bytes, ret_content, ret_size_bytes);
-	if (r < 0)
-		return fail_errno(err, r, "%s", path);
-	return 0;
+	return read_path(path, fd, max_bytes, ret_content, ret_size_bytes, err);
+}
+
+int io_open_regular(const char *path, int flags, struct err *err)
+{
+	_cleanup_close_ int fd = open(
+		path, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
+		0600);
+	struct stat st;
+
+	if (fd < 0 && errno == ELOOP)
+		return fail(err, -EBADMSG, "%s: a symbolic link", path);
+	/* A socket, or a directory that was to be written to. */
+	if (fd < 0 && (errno == ENXIO || errno == EISDIR))
+		return fail(err, -EBADMSG, "%s: not a regular file", path);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return fail_errno(err, -errno, "%s", path);
+	if (!S_ISREG(st.st_mode))
+		return fail(err, -EBADMSG, "%s: not a regular file", path);
+	return TAKE_FD(fd);
+}
+
+int io_read_regular(const char *path, size_t max_bytes, char **ret_content,
+		    size_t *ret_size_bytes, struct err *err)
+{
+	_cleanup_close_ int fd = io_open_regular(path, O_RDONLY, err);
+
+	return fd < 0 ? fd
+		      : read_path(path, fd, max_bytes, ret_content,
+				  ret_size_bytes, err);
+}
+
+int io_check_directory(const char *path, struct err *err)
+{
+	struct stat st;
+
+	if (lstat(path, &st) < 0)
+		return fail_errno(err, -errno, "%s", path);
+	if (S_ISLNK(st.st_mode))
+		return fail(err, -EBADMSG,
+			    "%s: a symbolic link, where a directory must be",
+			    path);
+	return S_ISDIR(st.st_mode)
+		       ? 0
+		       : fail(err, -EBADMSG, "%s: not a directory", path);
 }
 
 int io_sync_dir(const char *path, struct err *err)
@@ -180,6 +259,8 @@ int io_replace_file(const char *path, const void *content, size_t size_bytes,
 
 	if (!temporary)
 		return fail(err, -ENOMEM, "%s: out of memory", path);
+	/* What lies there may be anything; a FIFO would be waited for. */
+	(void)unlink(temporary);
 	r = write_durably(temporary, content, size_bytes, mode, err);
 	if (r == 0 && rename(temporary, path) < 0)
 		r = fail_errno(err, -errno, "%s", path);
@@ -251,4 +332,13 @@ char *io_format(const char *format, ...)
 	r = vasprintf(&text, format, ap);
 	va_end(ap);
 	return r < 0 ? NULL : text;
+}
+
+int io_unblock(int fd, struct err *err)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+		return fail_errno(err, -errno, "file descriptor %d", fd);
+	return 0;
 }

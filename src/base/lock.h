@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 struct err;
 
 /*
@@ -14,3 +16,12 @@ struct err;
  * so many milliseconds. Returns a file descriptor; closing it unlocks.
  */
 int lock_take(const char *path, unsigned int wait_ms, struct err *err);
+
+/* The same, but held together with others who share it. */
+int lock_share(const char *path, unsigned int wait_ms, struct err *err);
+
+/*
+ * Whether somebody holds @path exclusively. Asks the kernel for its list: to
+ * try would be in the way of who wants it just now.
+ */
+bool lock_is_held(const char *path);

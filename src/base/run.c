@@ -13,11 +13,13 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "base/err.h"
 #include "base/io.h"
 
 #define FIRST_LISTEN_FD 3 /* sd_listen_fds(3) */
+#define POLL_MS 5
 
 extern char **environ;
 
@@ -60,7 +62,8 @@ static void write_decimal(char *to, unsigned long value)
 }
 
 /* In the child, between fork and exec: async-signal-safe calls only. */
-static void become(const char *const argv[], int stderr_fd, pid_t parent)
+static void become(const char *const argv[], int talk_fd, int stderr_fd,
+		   pid_t parent)
 {
 	sigset_t none;
 
@@ -71,14 +74,16 @@ static void become(const char *const argv[], int stderr_fd, pid_t parent)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(127);
-	dup2(stderr_fd, STDOUT_FILENO);
+	if (talk_fd >= 0)
+		dup2(talk_fd, STDIN_FILENO);
+	dup2(talk_fd >= 0 ? talk_fd : stderr_fd, STDOUT_FILENO);
 	dup2(stderr_fd, STDERR_FILENO);
 	execvp(argv[0], (char *const *)argv);
 	_exit(errno == ENOENT ? 127 : 126);
 }
 
-int run_start(const char *const argv[], int listen_fd, struct run *ret_run,
-	      struct err *err)
+static int start(const char *const argv[], int listen_fd, int talk_fd,
+		 struct run *ret_run, struct err *err)
 {
 	char listen_pid[sizeof("LISTEN_PID=") + 24] = "LISTEN_PID=";
 	_cleanup_free_ char **env = activation_environment(listen_pid);
@@ -106,11 +111,23 @@ int run_start(const char *const argv[], int listen_fd, struct run *ret_run,
 			pass_listen_fd(listen_fd);
 			environ = env;
 		}
-		become(argv, writer, parent);
+		become(argv, talk_fd, writer, parent);
 	}
 	*ret_run = (struct run){.pid = pid, .stderr_fd = TAKE_FD(reader)};
 	snprintf(ret_run->name, sizeof(ret_run->name), "%s", argv[0]);
 	return 0;
+}
+
+int run_start(const char *const argv[], int listen_fd, struct run *ret_run,
+	      struct err *err)
+{
+	return start(argv, listen_fd, -1, ret_run, err);
+}
+
+int run_start_talking(const char *const argv[], int talk_fd,
+		      struct run *ret_run, struct err *err)
+{
+	return start(argv, -1, talk_fd, ret_run, err);
 }
 
 /* Drains the pipe until the child closed it; keeps the last line. */
@@ -135,6 +152,25 @@ static void last_line(int fd, char *line, size_t room)
 	}
 }
 
+/* It is not running any more. */
+static void forget(struct run *run)
+{
+	close(run->stderr_fd);
+	run->pid = 0;
+	run->stderr_fd = -1;
+}
+
+int run_exit_code(struct run *run)
+{
+	int status;
+
+	while (waitpid(run->pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return 127;
+	forget(run);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
 int run_wait(struct run *run, struct err *err)
 {
 	char line[400];
@@ -143,12 +179,10 @@ int run_wait(struct run *run, struct err *err)
 	if (!run->pid)
 		return 0;
 	last_line(run->stderr_fd, line, sizeof(line));
-	close(run->stderr_fd);
 	while (waitpid(run->pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return fail_errno(err, -errno, "%s", run->name);
-	run->pid = 0;
-	run->stderr_fd = -1;
+	forget(run);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return 0;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 127 && !line[0])
@@ -161,6 +195,23 @@ int run_wait(struct run *run, struct err *err)
 			    WTERMSIG(status));
 	return fail(err, -EIO, "%s: exit code %d", run->name,
 		    WEXITSTATUS(status));
+}
+
+bool run_has_ended(const struct run *run, int wait_ms)
+{
+	const struct timespec pause = {.tv_nsec = POLL_MS * 1000000L};
+	siginfo_t info;
+
+	for (;; wait_ms -= POLL_MS) {
+		info.si_pid = 0;
+		if (waitid(P_PID, run->pid, &info,
+			   WEXITED | WNOHANG | WNOWAIT) == 0 &&
+		    info.si_pid)
+			return true;
+		if (wait_ms <= 0)
+			return false;
+		nanosleep(&pause, NULL);
+	}
 }
 
 int run_stop(struct run *run, struct err *err)
@@ -178,9 +229,7 @@ void run_kill(struct run *run)
 	kill(run->pid, SIGKILL);
 	while (waitpid(run->pid, NULL, 0) < 0 && errno == EINTR)
 		;
-	close(run->stderr_fd);
-	run->pid = 0;
-	run->stderr_fd = -1;
+	forget(run);
 }
 
 int run_command(const char *const argv[], struct err *err)

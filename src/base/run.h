@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "base/cleanup.h"
@@ -28,8 +29,21 @@ struct run {
 int run_start(const char *const argv[], int listen_fd, struct run *ret_run,
 	      struct err *err);
 
+/* The same, with @talk_fd as its standard input and output. */
+int run_start_talking(const char *const argv[], int talk_fd,
+		      struct run *ret_run, struct err *err);
+
+/* True if it ends within @wait_ms; it stays to be waited for. */
+bool run_has_ended(const struct run *run, int wait_ms);
+
 /* Waits for its end. An exit code but 0 fails with its last line of stderr. */
 int run_wait(struct run *run, struct err *err);
+
+/*
+ * Waits for the end of a program whose stderr is read by the caller. Returns
+ * its exit code, 128 and its number for a signal.
+ */
+int run_exit_code(struct run *run);
 
 /* SIGTERM, then run_wait(): for a server that ends cleanly when told so. */
 int run_stop(struct run *run, struct err *err);

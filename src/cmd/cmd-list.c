@@ -9,7 +9,10 @@
 #include <time.h>
 
 #include "base/cleanup.h"
+#include "cmd/configured.h"
 #include "cmd/options.h"
+#include "job/far-uri.h"
+#include "cmd/table.h"
 #include "job/list.h"
 #include "repo/catalog.h"
 #include "repo/json.h"
@@ -17,24 +20,6 @@
 #include "repo/repo.h"
 
 /* ------------------------------------------------------------------ words */
-
-/* "12 min", rounded down; "-" for what is still to come. */
-static const char *age(char out[32], time_t created)
-{
-	long long seconds = (long long)time(NULL) - created;
-
-	if (seconds < 0)
-		return "-";
-	if (seconds < 120)
-		snprintf(out, 32, "%lld s", seconds);
-	else if (seconds < 2 * 3600)
-		snprintf(out, 32, "%lld min", seconds / 60);
-	else if (seconds < 2 * 86400)
-		snprintf(out, 32, "%lld h", seconds / 3600);
-	else
-		snprintf(out, 32, "%lld days", seconds / 86400);
-	return out;
-}
 
 static const char *kind(const struct manifest *point)
 {
@@ -67,55 +52,87 @@ static uint64_t size_bytes(const struct manifest *point)
 
 /* ------------------------------------------------------------------- text */
 
-static void print_disks(const struct manifest *point)
+static void add_disks(struct table *table, const struct manifest *point)
 {
-	for (size_t i = 0; i < point->nr_disks; i++)
-		printf("%s%s", i ? "," : "", point->disks[i].target);
-	for (size_t i = 0; i < point->nr_left_out; i++)
-		printf(" (not %s)", point->left_out[i].target);
-	putchar('\n');
+	_cleanup_free_ char *text = NULL;
+	_cleanup_fclose_ FILE *to = NULL;
+	size_t size;
+
+	to = open_memstream(&text, &size);
+	for (size_t i = 0; to && i < point->nr_disks; i++)
+		fprintf(to, "%s%s", i ? "," : "", point->disks[i].target);
+	for (size_t i = 0; to && i < point->nr_left_out; i++)
+		fprintf(to, " (not %s)", point->left_out[i].target);
+	if (to)
+		fflush(to);
+	table_add(table, TABLE_PLAIN, "%s", text ? text : "?");
 }
 
 static void print_points(const struct list_domain *domain)
 {
+	static const struct table_column columns[] = {
+		{.title = "POINT"},
+		{.title = "AGE", .right = true},
+		{.title = "KIND"},
+		{.title = "CONSISTENCY"},
+		{.title = "SENT", .right = true},
+		{.title = "DISKS"},
+	};
+	_cleanup_table_ struct table *table =
+		table_new(columns, sizeof(columns) / sizeof(*columns));
 	char when[32], sent[16];
+	time_t now = time(NULL);
 
-	printf("%-20s %8s  %-11s  %-11s %9s  %s\n", "POINT", "AGE", "KIND",
-	       "CONSISTENCY", "SENT", "DISKS");
 	for (size_t i = 0; i < domain->catalog->nr_points; i++) {
 		const struct manifest *point = domain->catalog->points[i];
 
-		printf("%-20s %8s  %-11s  %-11s %9s  ", point->point,
-		       age(when, point->created), kind(point),
-		       consistency_name(point->consistency),
-		       ui_size(sent, sent_bytes(point)));
-		print_disks(point);
+		table_add(table, TABLE_PLAIN, "%s", point->point);
+		table_add(table, TABLE_PLAIN, "%s",
+			  ui_age(when, now - point->created));
+		table_add(table, TABLE_PLAIN, "%s", kind(point));
+		table_add(table,
+			  point->consistency == CONSISTENCY_TORN ? TABLE_FAIR
+								 : TABLE_PLAIN,
+			  "%s", consistency_name(point->consistency));
+		table_add(table, TABLE_PLAIN, "%s",
+			  ui_size(sent, sent_bytes(point)));
+		add_disks(table, point);
 	}
+	table_print(table);
 }
 
 static void print_domains(const struct list_report *report)
 {
+	static const struct table_column columns[] = {
+		{.title = "DOMAIN"},
+		{.title = "POINTS", .right = true},
+		{.title = "NEWEST"},
+		{.title = "AGE", .right = true},
+		{.title = "SIZE", .right = true},
+	};
+	_cleanup_table_ struct table *table =
+		table_new(columns, sizeof(columns) / sizeof(*columns));
 	char when[32], size[16];
+	time_t now = time(NULL);
 
-	printf("%-20s %6s  %-20s %8s %9s\n", "DOMAIN", "POINTS", "NEWEST",
-	       "AGE", "SIZE");
 	for (size_t i = 0; i < report->nr_domains; i++) {
 		const struct list_domain *domain = &report->domains[i];
 		const struct manifest *newest = catalog_newest(domain->catalog);
 
-		printf("%-20s %6zu  %-20s %8s %9s\n", domain->name,
-		       domain->catalog->nr_points, newest ? newest->point : "-",
-		       newest ? age(when, newest->created) : "-",
-		       ui_size(size, newest ? size_bytes(newest) : 0));
+		table_add(table, TABLE_PLAIN, "%s", domain->name);
+		table_add(table, TABLE_PLAIN, "%zu",
+			  domain->catalog->nr_points);
+		table_add(table, TABLE_PLAIN, "%s",
+			  newest ? newest->point : "-");
+		table_add(table, TABLE_PLAIN, "%s",
+			  newest ? ui_age(when, now - newest->created) : "-");
+		table_add(table, TABLE_PLAIN, "%s",
+			  ui_size(size, newest ? size_bytes(newest) : 0));
 	}
+	table_print(table);
 }
 
 /* ------------------------------------------------------------------- JSON */
-
-static const char *or_null(const char *text)
-{
-	return *text ? text : NULL;
-}
 
 static void describe_disks(struct json_object *to, const struct manifest *point)
 {
@@ -127,7 +144,7 @@ static void describe_disks(struct json_object *to, const struct manifest *point)
 
 		json_add_string(item, "disk", disk->target);
 		json_add_bool(item, "full", disk->full);
-		json_add_string(item, "backing", or_null(disk->backing));
+		json_add_text(item, "backing", disk->backing);
 		json_add_uint(item, "size_bytes", disk->size_bytes);
 		json_add_uint(item, "block_bytes", disk->block_bytes);
 		json_add_uint(item, "blocks", disk->blocks_changed);
@@ -149,7 +166,7 @@ static void describe_point(struct json_object *to, const struct manifest *point)
 
 	utc_format(point->created, created);
 	json_add_string(to, "point", point->point);
-	json_add_string(to, "parent", or_null(point->parent));
+	json_add_text(to, "parent", point->parent);
 	json_add_string(to, "created", created);
 	json_add_string(to, "kind", kind(point));
 	json_add_string(to, "consistency",
@@ -195,34 +212,50 @@ static struct json_object *describe(const struct list_report *report)
 	return object;
 }
 
-static enum exit_code run(const struct cmd *cmd, int argc, char **argv)
+static enum exit_code list(struct options *options, const char *domain,
+			   const char *operand)
 {
-	struct options options = options_init(cmd);
-	struct list_report report;
+	_cleanup_free_ char *repository = NULL;
+	struct list_report report = {0};
 	enum exit_code code = EXIT_OK;
 	struct err err = {0};
-	const char *domain = NULL;
+	int r = configured_target(options, domain, operand, &repository, &err);
+	char *operands[] = {(char *)domain, repository};
 
-	options_next(&options, NULL, argc, argv);
-	if (options_operands(&options, 1, 2, argc, argv) == 2)
-		domain = argv[optind++];
-	if (list_run(argv[optind], domain, &report, &options.ui, &err) == 0) {
-		if (options.ui.nr_warnings)
+	if (r == 0 && far_is_uri(repository))
+		return options_run_there(options, repository,
+					 operands + !domain, domain ? 2 : 1,
+					 domain ? 1 : 0);
+	if (r == 0)
+		r = list_run(repository, domain, &report, &options->ui, &err);
+	if (r == 0) {
+		if (options->ui.nr_warnings)
 			code = EXIT_WARNINGS;
-		if (!options.json && domain)
+		if (!options->json && domain)
 			print_points(&report.domains[0]);
-		else if (!options.json)
+		else if (!options->json)
 			print_domains(&report);
 	}
-	code = options_finish(&options, &err, code,
-			      options.json ? describe(&report) : NULL);
+	code = options_finish(options, &err, code,
+			      options->json ? describe(&report) : NULL);
 	list_report_free(&report);
 	return code;
 }
 
+static enum exit_code run(const struct cmd *cmd, int argc, char **argv)
+{
+	struct options options = options_init(cmd);
+	const char *domain = NULL;
+
+	options_next(&options, NULL, argc, argv);
+	if (options_operands(&options, 0, 2, argc, argv) == 2)
+		domain = argv[optind++];
+	return list(&options, domain, argv[optind]);
+}
+
 const struct cmd cmd_list = {
 	.name = "list",
-	.arguments = "[DOMAIN] REPOSITORY",
+	.arguments = "[[DOMAIN] REPOSITORY]",
 	.summary = "Show the points of a domain, or the domains of a "
 		   "repository",
 	.run = run,

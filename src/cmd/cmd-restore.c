@@ -5,17 +5,27 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "cmd/configured.h"
 #include "cmd/options.h"
 #include "job/restore.h"
 #include "repo/json.h"
 
-enum { OPTION_DISK = OPTION_OWN, OPTION_TO, OPTION_DEFINE, OPTION_FORCE };
+enum {
+	OPTION_DISK = OPTION_OWN,
+	OPTION_TO,
+	OPTION_FORMAT,
+	OPTION_DEFINE,
+	OPTION_IN_PLACE,
+	OPTION_FORCE,
+};
 enum { MAX_PICKS = 64 };
 
 static const struct option own[] = {
 	{"disk", required_argument, NULL, OPTION_DISK},
 	{"to", required_argument, NULL, OPTION_TO},
+	{"format", required_argument, NULL, OPTION_FORMAT},
 	{"define", required_argument, NULL, OPTION_DEFINE},
+	{"in-place", no_argument, NULL, OPTION_IN_PLACE},
 	{"force", no_argument, NULL, OPTION_FORCE},
 	{0},
 };
@@ -32,6 +42,7 @@ static struct json_object *describe(const struct restore_report *report)
 	json_add_string(object, "consistency",
 			consistency_name(report->consistency));
 	json_add_string(object, "nvram", report->nvram);
+	json_add_bool(object, "in_place", report->in_place);
 	json_add_bool(object, "defined", report->defined);
 	json_add_real(object, "seconds", report->spent_ms / 1000.0);
 	disks = json_add_array(object, "disks");
@@ -41,8 +52,12 @@ static struct json_object *describe(const struct restore_report *report)
 
 		json_add_string(item, "disk", disk->target);
 		json_add_string(item, "path", disk->path);
+		json_add_string(item, "format", disk->format);
 		json_add_bool(item, "device", disk->device);
 		json_add_uint(item, "size_bytes", disk->size_bytes);
+		if (report->in_place)
+			json_add_uint(item, "differing_bytes",
+				      disk->differing_bytes);
 		json_add_uint(item, "sent_bytes", disk->sent_bytes);
 		json_add_uint(item, "zero_bytes", disk->zero_bytes);
 		json_add_real(item, "seconds", disk->spent_ms / 1000.0);
@@ -60,9 +75,13 @@ static void print_text(const struct restore_report *report, const char *define)
 	for (size_t i = 0; i < report->nr_disks; i++) {
 		const struct restore_disk *disk = &report->disks[i];
 
-		printf("  %-6s %8s, %8s written  %s\n", disk->target,
-		       ui_size(size, disk->size_bytes),
-		       ui_size(sent, disk->sent_bytes), disk->path);
+		printf("  %-6s %8s, ", disk->target,
+		       ui_size(size, disk->size_bytes));
+		if (report->in_place)
+			printf("%8s differed, ",
+			       ui_size(size, disk->differing_bytes));
+		printf("%8s written  %s\n", ui_size(sent, disk->sent_bytes),
+		       disk->path);
 	}
 	if (report->nvram)
 		printf("  nvram  %s\n", report->nvram);
@@ -100,8 +119,14 @@ static enum exit_code take(const struct options *options, int option,
 	case OPTION_TO:
 		request->to_dir = optarg;
 		break;
+	case OPTION_FORMAT:
+		request->format = optarg;
+		break;
 	case OPTION_DEFINE:
 		request->define = optarg;
+		break;
+	case OPTION_IN_PLACE:
+		request->in_place = true;
 		break;
 	case OPTION_FORCE:
 		request->force = true;
@@ -110,13 +135,35 @@ static enum exit_code take(const struct options *options, int option,
 	return EXIT_OK;
 }
 
+static enum exit_code check_in_place(const struct options *options,
+				     const struct restore_request *request)
+{
+	if (request->to_dir || request->define || request->format ||
+	    request->force)
+		return options_usage(options,
+				     "--in-place goes with --disk DISK alone");
+	for (size_t i = 0; i < request->nr_picks; i++)
+		if (request->picks[i].path)
+			return options_usage(options,
+					     "--disk %s: in place, without a "
+					     "path",
+					     request->picks[i].target);
+	return EXIT_OK;
+}
+
 /* What can be wrong without looking at the repository. */
 static enum exit_code check(const struct options *options,
 			    const struct restore_request *request)
 {
+	if (request->in_place)
+		return check_in_place(options, request);
+	if (request->format && strcmp(request->format, "raw") != 0 &&
+	    strcmp(request->format, "qcow2") != 0)
+		return options_usage(options, "--format=%s: raw or qcow2",
+				     request->format);
 	if (!request->nr_picks && !request->to_dir)
-		return options_usage(options, "where to? Give --to DIR, or "
-					      "--disk TARGET=PATH");
+		return options_usage(options, "where to? Give --to DIR, --disk "
+					      "TARGET=PATH, or --in-place");
 	for (size_t i = 0; i < request->nr_picks; i++)
 		if (!request->picks[i].path && !request->to_dir)
 			return options_usage(options,
@@ -127,14 +174,18 @@ static enum exit_code check(const struct options *options,
 }
 
 static enum exit_code restore(const struct options *options,
-			      const struct restore_request *request,
-			      struct ui *ui)
+			      struct restore_request *request,
+			      const char *operand, struct ui *ui)
 {
-	struct restore_report report;
+	_cleanup_free_ char *repository = NULL;
+	struct restore_report report = {0};
 	struct err err = {0};
 	enum exit_code code = EXIT_OK;
+	int r = configured_target(options, request->domain, operand,
+				  &repository, &err);
 
-	if (restore_run(request, &report, ui, &err) == 0) {
+	request->repository = repository;
+	if (r == 0 && restore_run(request, &report, ui, &err) == 0) {
 		code = report.warned ? EXIT_WARNINGS : EXIT_OK;
 		if (!options->json && !ui->quiet)
 			print_text(&report, request->define);
@@ -158,31 +209,39 @@ static enum exit_code run(const struct cmd *cmd, int argc, char **argv)
 		if (code != EXIT_OK)
 			return code;
 	}
-	if (options_operands(&options, 2, 3, argc, argv) == 3)
+	if (options_operands(&options, 1, 3, argc, argv) == 3)
 		request.point = argv[optind + 2];
 	code = check(&options, &request);
 	if (code != EXIT_OK)
 		return code;
+	if (!request.format)
+		request.format = "raw";
 	request.connect = options.connect;
 	request.domain = argv[optind];
-	request.repository = argv[optind + 1];
-	return restore(&options, &request, &options.ui);
+	return restore(&options, &request, argv[optind + 1], &options.ui);
 }
 
 const struct cmd cmd_restore = {
 	.name = "restore",
-	.arguments = "DOMAIN REPOSITORY [POINT]",
+	.arguments = "DOMAIN [REPOSITORY [POINT]]",
 	.summary = "Bring back a domain's disks as they were at a point",
 	.options =
 		"POINT is the name of a point or its beginning; without it, "
-		"the latest one.\n\n"
-		"      --to=DIR          into files DIR/DOMAIN-DISK.raw\n"
+		"the latest one.\nREPOSITORY is a directory, or a name from "
+		"dsync-vm.conf(5); without it, the\ndefault one there.\n\n"
+		"      --to=DIR          into files DIR/DOMAIN-DISK.raw (or "
+		".qcow2)\n"
 		"      --disk=DISK[=PATH]\n"
 		"                        this disk only (may be repeated), to "
 		"a file or block\n"
 		"                        device PATH\n"
+		"      --format=FORMAT   of files: raw or qcow2 (default: "
+		"raw)\n"
 		"      --define=NAME     define the restored disks as a new "
 		"domain\n"
-		"      --force           replace files that exist\n",
+		"      --in-place        back to the stopped domain's own "
+		"disks\n"
+		"      --force           replace files that exist, overwrite "
+		"what devices have\n",
 	.run = run,
 };

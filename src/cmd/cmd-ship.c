@@ -9,10 +9,11 @@
 
 #include "base/bitmap.h"
 #include "base/cleanup.h"
-#include "base/io.h"
+#include "cmd/map.h"
 #include "cmd/options.h"
 #include "job/interrupt.h"
 #include "repo/json.h"
+#include "ship/pace.h"
 #include "ship/server.h"
 #include "ship/ship.h"
 
@@ -22,6 +23,7 @@ enum {
 	OPTION_DEST_IS_ZERO,
 	OPTION_FORMAT,
 	OPTION_STALL,
+	OPTION_BWLIMIT,
 };
 
 static const struct option own[] = {
@@ -30,6 +32,7 @@ static const struct option own[] = {
 	{"dest-is-zero", no_argument, NULL, OPTION_DEST_IS_ZERO},
 	{"format", required_argument, NULL, OPTION_FORMAT},
 	{"stall", required_argument, NULL, OPTION_STALL},
+	{"bwlimit", required_argument, NULL, OPTION_BWLIMIT},
 	{0},
 };
 
@@ -37,7 +40,9 @@ struct request {
 	const char *source, *dest;
 	const char *map;    /* NULL: all blocks; "-": stdin */
 	const char *format; /* of an image given by its path */
-	unsigned long block_bytes, stall_s;
+	uint32_t block_bytes;
+	unsigned long stall_s;
+	uint64_t bwlimit_bytes; /* a second; 0: none */
 	bool dest_is_zero;
 };
 
@@ -58,59 +63,6 @@ static bool is_uri(const char *name)
 	return strstr(name, "://") != NULL;
 }
 
-/* -------------------------------------------------------------------- map */
-
-static int misfit(const char *path, uint64_t nr_blocks, struct err *err)
-{
-	return fail(err, -EINVAL,
-		    "%s: not a map of this disk's %llu blocks (%zu bytes); is "
-		    "it of another disk or --block-bytes?",
-		    path, (unsigned long long)nr_blocks,
-		    bitmap_file_bytes(nr_blocks));
-}
-
-/*
- * Takes a map of exactly @nr_blocks. Whole words are taken too, as a program
- * may write them; what is behind the last block must be zero.
- */
-static int take_map(const char *path, const uint8_t *content, size_t size_bytes,
-		    uint64_t nr_blocks, struct bitmap **ret_map,
-		    struct err *err)
-{
-	_cleanup_bitmap_ struct bitmap *map = bitmap_new(nr_blocks);
-
-	if (!map)
-		return fail(err, -ENOMEM, "%s: out of memory", path);
-	if (size_bytes < bitmap_file_bytes(nr_blocks) ||
-	    size_bytes > map->size_bytes)
-		return misfit(path, nr_blocks, err);
-	memcpy(map->bits, content, size_bytes);
-	bitmap_mask_tail(map);
-	if (memcmp(map->bits, content, size_bytes) != 0)
-		return misfit(path, nr_blocks, err);
-	*ret_map = TAKE_PTR(map);
-	return 0;
-}
-
-static int read_map(const char *path, uint64_t nr_blocks,
-		    struct bitmap **ret_map, struct err *err)
-{
-	_cleanup_free_ char *content = NULL;
-	const char *file = strcmp(path, "-") == 0 ? "/dev/stdin" : path;
-	size_t size;
-	int r = io_read_file(file, bitmap_file_bytes(nr_blocks) + 8, &content,
-			     &size, err);
-
-	if (r == -EFBIG) {
-		err_clear(err);
-		return misfit(path, nr_blocks, err);
-	}
-	if (r < 0)
-		return r;
-	return take_map(path, (uint8_t *)content, size, nr_blocks, ret_map,
-			err);
-}
-
 /* ------------------------------------------------------------------- ship */
 
 static void show_progress(void *opaque, const struct ship_counts *counts)
@@ -128,10 +80,12 @@ static int ship(const struct request *request, struct ship_source *source,
 	_cleanup_bitmap_ struct bitmap *map = NULL;
 	struct watcher watcher = {ui, request->block_bytes};
 	uint64_t size = ship_source_size_bytes(source);
+	struct pace pace = pace_init(request->bwlimit_bytes);
 	struct ship_job job = {
 		.block_bytes = request->block_bytes,
 		.dest_is_zero = request->dest_is_zero,
 		.stall_ms = request->stall_s * 1000,
+		.pace = &pace,
 		.cancelled = cancelled,
 		.opaque = &watcher,
 		.progress = show_progress,
@@ -141,7 +95,7 @@ static int ship(const struct request *request, struct ship_source *source,
 	report->size_bytes = size;
 	report->connections = ship_dest_connections(dest);
 	if (request->map)
-		r = read_map(request->map,
+		r = map_read(request->map,
 			     (size + job.block_bytes - 1) / job.block_bytes,
 			     &map, err);
 	if (r < 0)
@@ -252,14 +206,7 @@ static enum exit_code take(const struct options *options, int option,
 		request->map = optarg;
 		break;
 	case OPTION_BLOCK_BYTES:
-		if (!take_number(optarg, 1 << 20, &request->block_bytes) ||
-		    request->block_bytes < 4096 ||
-		    (request->block_bytes & (request->block_bytes - 1)))
-			return options_usage(options,
-					     "--block-bytes %s: a power of two "
-					     "from 4096 to 1048576",
-					     optarg);
-		break;
+		return map_block_bytes(options, optarg, &request->block_bytes);
 	case OPTION_DEST_IS_ZERO:
 		request->dest_is_zero = true;
 		break;
@@ -273,6 +220,9 @@ static enum exit_code take(const struct options *options, int option,
 					     "86400",
 					     optarg);
 		break;
+	case OPTION_BWLIMIT:
+		return options_bwlimit(options, optarg,
+				       &request->bwlimit_bytes);
 	}
 	return EXIT_OK;
 }
@@ -341,6 +291,9 @@ const struct cmd cmd_ship = {
 		"      --format=FORMAT   of an image given by its path: raw, "
 		"qcow2, ...\n"
 		"      --stall=SECONDS   give up when nothing moves for so "
-		"long (60; 0: never)\n",
+		"long (60; 0: never)\n"
+		"      --bwlimit=RATE    send at most so many bytes a second; "
+		"K, M, G or T may\n"
+		"                        stand behind the number\n",
 	.run = run,
 };

@@ -1,152 +1,217 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * dsync-vm status: a line for each disk, one below it for each target; or what
- * a metadata device holds.
+ * dsync-vm status: a line for each disk and target; or what a metadata device
+ * holds.  Each line has all its columns, so that grep finds whole facts; what
+ * is special about a disk stands below, for one domain.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "cmd/options.h"
+#include "cmd/status-json.h"
 #include "cmd/status-metadata.h"
+#include "cmd/status-prometheus.h"
+#include "cmd/table.h"
 #include "job/status.h"
 #include "repo/json.h"
 
-static const char *state_name(const struct status_disk *disk)
-{
-	if (!disk->up)
-		return disk->active ? "missing" : "stopped";
-	if (disk->suspended)
-		return "suspended";
-	return tracker_state_name(disk->tracker.state);
-}
+enum { OPTION_METADATA = OPTION_OWN, OPTION_PROMETHEUS };
 
-static uint64_t dirty_bytes(const struct status_disk *disk)
-{
-	return disk->tracker.dirty * disk->tracker.block_sectors * 512;
-}
+static const struct table_column columns[] = {
+	{.title = "DOMAIN"},
+	{.title = "DISK"},
+	{.title = "STATE"},
+	{.title = "SIZE", .right = true},
+	{.title = "DIRTY", .right = true},
+	{.title = "TARGET"},
+	{.title = "LAST POINT"},
+	{.title = "AGE", .right = true},
+	{.title = "PENDING", .right = true},
+};
 
-static uint64_t suspect_bytes(const struct status_disk *disk)
-{
-	return disk->tracker.suspect * disk->tracker.block_sectors * 512;
-}
+#define NR_COLUMNS (sizeof(columns) / sizeof(*columns))
+#define NR_DISK_COLUMNS 5
 
-static void describe_disk(struct json_object *item,
-			  const struct status_disk *disk)
+static enum table_colour state_colour(const struct status_disk *disk)
 {
-	struct json_object *targets;
-
-	json_add_string(item, "domain", disk->domain);
-	json_add_string(item, "disk", disk->disk);
-	json_add_bool(item, "running", disk->active);
-	json_add_string(item, "state", state_name(disk));
-	if (disk->up) {
-		json_add_uint(item, "size_bytes",
-			      disk->tracker.size_sectors * 512);
-		json_add_uint(item, "dirty_bytes", dirty_bytes(disk));
-		json_add_uint(item, "suspect_bytes", suspect_bytes(disk));
-		json_add_string(item, "epoch",
-				disk->tracker.epoch[0] ? disk->tracker.epoch
-						       : NULL);
+	if (disk->restoring)
+		return disk->busy ? TABLE_FAIR : TABLE_BAD;
+	switch (disk->state) {
+	case STATUS_STOPPED:
+	case STATUS_NOT_ATTACHED:
+		return TABLE_DIM;
+	case STATUS_NEXT_START:
+		return TABLE_FAIR;
+	case STATUS_SUSPENDED:
+		return disk->busy ? TABLE_FAIR : TABLE_BAD;
+	case STATUS_MISSING:
+		return TABLE_BAD;
+	case STATUS_UP:
+		break;
 	}
-	json_add_string(item, "metadata", disk->metadata);
-	targets = json_add_array(item, "targets");
+	if (disk->tracker.state == TRACKER_UNTRACKED)
+		return TABLE_BAD;
+	return disk->tracker.state == TRACKER_CLEAN ||
+			       disk->tracker.state == TRACKER_RECOVERED
+		       ? TABLE_GOOD
+		       : TABLE_FAIR;
+}
+
+static void add_disk(struct table *table, const struct status_disk *disk)
+{
+	bool up = status_is_up(disk);
+	char size[16] = "-", dirty[16] = "-";
+
+	if (up)
+		ui_size(size, status_size_bytes(disk));
+	if (up && disk->tracker.state != TRACKER_UNTRACKED)
+		ui_size(dirty, status_dirty_bytes(disk));
+	table_add(table, TABLE_PLAIN, "%s", disk->domain);
+	table_add(table, TABLE_PLAIN, "%s", disk->disk);
+	table_add(table, state_colour(disk), "%s", status_word(disk));
+	table_add(table, TABLE_PLAIN, "%s", size);
+	table_add(table, TABLE_PLAIN, "%s", dirty);
+}
+
+static void add_target(struct table *table, const struct status_target *target,
+		       time_t now)
+{
+	static const enum table_colour colours[] = {TABLE_PLAIN, TABLE_FAIR,
+						    TABLE_BAD};
+	enum table_colour colour =
+		target->watched ? colours[status_overdue(target, now)]
+				: TABLE_DIM;
+	char age[32] = "-", pending[16] = "-";
+
+	if (target->newest[0])
+		ui_age(age, now - target->newest_time);
+	if (target->pending_known)
+		ui_size(pending, target->pending_bytes);
+	table_add(table, TABLE_PLAIN, "%s",
+		  target->name ? target->name : target->location);
+	table_add(table, colour, "%s",
+		  target->newest[0] ? target->newest : "never");
+	table_add(table, colour, "%s", age);
+	table_add(table, TABLE_PLAIN, "%s", pending);
+}
+
+static void add_lines(struct table *table, const struct status_disk *disk,
+		      time_t now)
+{
 	for (size_t i = 0; i < disk->nr_targets; i++) {
-		const struct status_target *target = &disk->targets[i];
-		struct json_object *entry = json_append_object(targets);
-
-		json_add_string(entry, "target", target->location);
-		json_add_string(entry, "point",
-				target->newest[0] ? target->newest : NULL);
-		json_add_uint(entry, "pending_bytes", target->pending_bytes);
+		add_disk(table, disk);
+		add_target(table, &disk->targets[i], now);
 	}
+	if (disk->nr_targets)
+		return;
+	add_disk(table, disk);
+	for (size_t i = NR_DISK_COLUMNS; i < NR_COLUMNS; i++)
+		table_add(table, TABLE_PLAIN, "-");
 }
 
-static struct json_object *describe(const struct status_report *report)
-{
-	struct json_object *object = json_new();
-	struct json_object *disks = json_add_array(object, "disks");
+/* ------------------------------------------------------ more of one domain */
 
-	for (size_t i = 0; i < report->nr_disks; i++)
-		describe_disk(json_append_object(disks), &report->disks[i]);
-	return object;
-}
-
-static int domain_width(const struct status_report *report)
-{
-	size_t width = strlen("DOMAIN");
-
-	for (size_t i = 0; i < report->nr_disks; i++)
-		if (strlen(report->disks[i].domain) > width)
-			width = strlen(report->disks[i].domain);
-	return width;
-}
-
-static void print_metadata(const struct status_disk *disk, int width)
+static void print_tracking(const struct status_disk *disk)
 {
 	char suspect[16];
 
-	if (disk->up && disk->tracker.state == TRACKER_UNTRACKED)
+	if (disk->state == STATUS_UP &&
+	    disk->tracker.state == TRACKER_UNTRACKED)
 		return;
-	printf("%*s  metadata: %s", width, "",
+	printf("%s: metadata: %s", disk->disk,
 	       disk->metadata ? disk->metadata
 			      : "none, changes are kept in memory only");
-	if (disk->up && disk->tracker.suspect)
-		printf(", %s suspect", ui_size(suspect, suspect_bytes(disk)));
+	if (status_is_up(disk) && disk->tracker.suspect)
+		printf(", %s suspect",
+		       ui_size(suspect, status_suspect_bytes(disk)));
 	putchar('\n');
 }
 
-static void print_disk(const struct status_disk *disk, int width)
+static void print_targets(const struct status_disk *disk)
 {
-	char size[16] = "-", dirty[16] = "-", pending[16];
-
-	if (disk->up) {
-		ui_size(size, disk->tracker.size_sectors * 512);
-		if (disk->tracker.state != TRACKER_UNTRACKED)
-			ui_size(dirty, dirty_bytes(disk));
-	}
-	printf("%-*s  %-6s  %-9s  %9s  %9s\n", width, disk->domain, disk->disk,
-	       state_name(disk), size, dirty);
-	print_metadata(disk, width);
-	for (size_t i = 0; i < disk->nr_targets; i++) {
-		const struct status_target *target = &disk->targets[i];
-
-		if (!disk->up)
-			continue;
-		printf("%*s  %s: %s", width, "", target->location,
-		       target->newest[0] ? target->newest : "no point yet");
-		if (target->pending_bytes)
-			printf(", %s pending",
-			       ui_size(pending, target->pending_bytes));
-		putchar('\n');
-	}
+	for (size_t i = 0; i < disk->nr_targets; i++)
+		if (disk->targets[i].name)
+			printf("%s: %s: %s\n", disk->disk,
+			       disk->targets[i].name,
+			       disk->targets[i].location);
 }
 
-static void print_text(const struct status_report *report)
+static bool is_restoring(const struct status_report *report)
 {
-	int width = domain_width(report);
+	for (size_t i = 0; i < report->nr_disks; i++)
+		if (report->disks[i].restoring)
+			return true;
+	return false;
+}
+
+static void print_details(const struct status_report *report)
+{
+	if (report->nr_disks)
+		putchar('\n');
+	for (size_t i = 0; i < report->nr_disks; i++) {
+		const struct status_disk *disk = &report->disks[i];
+
+		if (disk->state == STATUS_NOT_ATTACHED)
+			printf("%s: not attached%s%s\n", disk->disk,
+			       disk->reason ? ": " : "",
+			       disk->reason ? disk->reason : "");
+		else if (disk->state == STATUS_NEXT_START)
+			printf("%s: attached, which takes effect at the "
+			       "domain's next start\n",
+			       disk->disk);
+		else
+			print_tracking(disk);
+		print_targets(disk);
+		if (disk->restoring && !disk->busy)
+			printf("%s: %s\n", disk->domain, disk->restoring);
+	}
+	if (report->nr_disks && report->disks[0].busy)
+		puts(is_restoring(report) ? "A restore is running."
+					  : "A backup is running.");
+}
+
+static void print_text(const struct status_report *report, bool details)
+{
+	_cleanup_table_ struct table *table = table_new(columns, NR_COLUMNS);
 
 	if (!report->nr_disks) {
-		puts("No domain is attached; 'dsync-vm attach DOMAIN' does it.");
+		puts(details ? "It has no disks."
+			     : "No domain is attached; 'dsync-vm attach "
+			       "DOMAIN' does it.");
 		return;
 	}
-	printf("%-*s  %-6s  %-9s  %9s  %9s\n", width, "DOMAIN", "DISK", "STATE",
-	       "SIZE", "CHANGED");
 	for (size_t i = 0; i < report->nr_disks; i++)
-		print_disk(&report->disks[i], width);
+		add_lines(table, &report->disks[i], report->now);
+	table_print(table);
+	if (details)
+		print_details(report);
 }
 
-static enum exit_code run_domains(const struct options *options,
+/* What the command line asks for. */
+struct arguments {
+	const char *metadata, *prometheus; /* NULL: not given */
+};
+
+static enum exit_code run_domains(struct options *options,
+				  const struct arguments *arguments,
 				  const char *domain)
 {
+	const char *path = arguments->prometheus;
 	struct status_report report;
 	struct err err = {0};
-	enum exit_code code;
+	enum exit_code code = EXIT_OK;
+	int r = status_run(options->connect, domain, &report, &err);
 
-	if (status_run(options->connect, domain, &report, &err) == 0 &&
-	    !options->json)
-		print_text(&report);
-	code = options_finish(options, &err, EXIT_OK,
-			      options->json ? describe(&report) : NULL);
+	if (report.misconfigured.code) {
+		ui_warn(&options->ui, "%s", report.misconfigured.text);
+		code = EXIT_WARNINGS;
+	}
+	if (r == 0 && path)
+		r = status_prometheus(&report, path, &err);
+	else if (r == 0 && !options->json)
+		print_text(&report, domain);
+	code = options_finish(options, &err, code,
+			      options->json ? status_json(&report) : NULL);
 	status_report_free(&report);
 	return code;
 }
@@ -154,17 +219,26 @@ static enum exit_code run_domains(const struct options *options,
 static enum exit_code run(const struct cmd *cmd, int argc, char **argv)
 {
 	static const struct option own[] = {
-		{"metadata", required_argument, NULL, OPTION_OWN},
+		{"metadata", required_argument, NULL, OPTION_METADATA},
+		{"prometheus", required_argument, NULL, OPTION_PROMETHEUS},
 		{0},
 	};
 	struct options options = options_init(cmd);
-	const char *meta_dev = NULL;
+	struct arguments arguments = {0};
+	int option;
 
-	while (options_next(&options, own, argc, argv) >= 0)
-		meta_dev = optarg;
-	options_operands(&options, 0, meta_dev ? 0 : 1, argc, argv);
-	return meta_dev ? status_metadata(&options, meta_dev)
-			: run_domains(&options, argv[optind]);
+	while ((option = options_next(&options, own, argc, argv)) >= 0)
+		if (option == OPTION_METADATA)
+			arguments.metadata = optarg;
+		else
+			arguments.prometheus = optarg;
+	if (arguments.metadata && arguments.prometheus)
+		return options_usage(&options,
+				     "either --metadata or --prometheus");
+	options_operands(&options, 0, arguments.metadata ? 0 : 1, argc, argv);
+	return arguments.metadata
+		       ? status_metadata(&options, arguments.metadata)
+		       : run_domains(&options, &arguments, argv[optind]);
 }
 
 const struct cmd cmd_status = {
@@ -172,6 +246,8 @@ const struct cmd cmd_status = {
 	.arguments = "[DOMAIN | --metadata=META_DEV]",
 	.summary = "Show what is tracked, changed and backed up",
 	.options =
+		"      --prometheus=FILE write metrics there in place of it, for "
+		"node_exporter\n"
 		"      --metadata=META_DEV\n"
 		"                        show what is on a metadata device, or "
 		"an image of one,\n"

@@ -22,6 +22,13 @@ extern const struct cmd cmd_detach;
 extern const struct cmd cmd_backup;
 extern const struct cmd cmd_restore;
 extern const struct cmd cmd_list;
+extern const struct cmd cmd_verify;
+extern const struct cmd cmd_prune;
+extern const struct cmd cmd_export;
 extern const struct cmd cmd_status;
+extern const struct cmd cmd_check;
 extern const struct cmd cmd_ship;
+extern const struct cmd cmd_extract;
+extern const struct cmd cmd_merge;
+extern const struct cmd cmd_target;
 extern const struct cmd cmd_watchdog; /* not for people: see job/watchdog.h */

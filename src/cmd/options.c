@@ -11,6 +11,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/io.h"
+#include "base/quantity.h"
+#include "job/far-command.h"
 #include "repo/json.h"
 
 enum { OPTION_OUTPUT = 0x100, OPTION_PROGRESS, OPTION_CONNECT };
@@ -27,7 +30,8 @@ static const struct option common[] = {
 
 struct options options_init(const struct cmd *cmd)
 {
-	return (struct options){.cmd = cmd, .ui = ui_init()};
+	return (struct options){
+		.cmd = cmd, .usage_exit = EXIT_USAGE, .ui = ui_init()};
 }
 
 static void print_help(const struct cmd *cmd)
@@ -56,7 +60,7 @@ enum exit_code options_usage(const struct options *options, const char *format,
 	va_end(ap);
 	fprintf(stderr, "\nUsage: dsync-vm %s [OPTION]... %s\n",
 		options->cmd->name, options->cmd->arguments);
-	return EXIT_USAGE;
+	return options->usage_exit;
 }
 
 static void take_output(struct options *options, const char *format)
@@ -70,6 +74,24 @@ static void take_output(struct options *options, const char *format)
 				   format));
 }
 
+void options_give(struct options *options, const char *name, const char *value)
+{
+	if (options->nr_given < OPTIONS_MAX_GIVEN)
+		options->given[options->nr_given++] =
+			(struct options_given){.name = name, .value = value};
+}
+
+/* For the same command elsewhere; what is about this host is not for it. */
+static void record(struct options *options, const struct option *all, int value)
+{
+	if (value == OPTION_CONNECT || value == 'c' || value < 0)
+		return;
+	for (; all->name; all++)
+		if (all->val == value)
+			options_give(options, all->name,
+				     all->has_arg ? optarg : NULL);
+}
+
 int options_next(struct options *options, const struct option *own, int argc,
 		 char **argv)
 {
@@ -81,6 +103,7 @@ int options_next(struct options *options, const struct option *own, int argc,
 	memcpy(all + nr_own, common, sizeof(common));
 	for (;;) {
 		value = getopt_long(argc, argv, "hqc:", all, NULL);
+		record(options, all, value);
 		switch (value) {
 		case 'h':
 			print_help(options->cmd);
@@ -101,7 +124,7 @@ int options_next(struct options *options, const struct option *own, int argc,
 		case '?':
 			fprintf(stderr, "Try 'dsync-vm %s --help'.\n",
 				options->cmd->name);
-			exit(EXIT_USAGE);
+			exit(options->usage_exit);
 		default:
 			return value;
 		}
@@ -119,6 +142,17 @@ int options_operands(const struct options *options, int min, int max, int argc,
 		exit(options_usage(options, "'%s': one argument too many",
 				   argv[optind + max]));
 	return count;
+}
+
+enum exit_code options_bwlimit(const struct options *options, const char *text,
+			       uint64_t *ret_bytes)
+{
+	if (quantity_bytes(text, ret_bytes))
+		return EXIT_OK;
+	return options_usage(options,
+			     "--bwlimit=%s: bytes a second, at least 1; K, M, "
+			     "G or T may stand behind the number",
+			     text);
 }
 
 static void print_report(struct json_object *report)
@@ -149,5 +183,43 @@ enum exit_code options_finish(const struct options *options,
 		json_add_string(object, "error", err->text);
 	json_add_uint(object, "exit_code", code);
 	print_report(object);
+	return code;
+}
+
+/* "--name=value", each of which the caller frees; NULL: out of memory. */
+static char *given_again(const struct options_given *given)
+{
+	return io_format("--%s%s%s", given->name, given->value ? "=" : "",
+			 given->value ? given->value : "");
+}
+
+enum exit_code options_run_there(struct options *options,
+				 const char *repository, char **operands,
+				 int count, int index)
+{
+	char *words[OPTIONS_MAX_GIVEN + 1] = {NULL};
+	struct far_command command = {
+		.location = repository,
+		.name = options->cmd->name,
+		.options = (const char *const *)words,
+		.nr_options = options->nr_given,
+		.operands = (const char *const *)operands,
+		.nr_operands = count - 1,
+	};
+	enum exit_code code = EXIT_FAILED;
+	struct err err = {0};
+
+	if (options->nr_given == OPTIONS_MAX_GIVEN)
+		return options_usage(options, "too many options");
+	for (size_t i = 0; i < options->nr_given; i++)
+		words[i] = given_again(&options->given[i]);
+	if (options->ui.progress)
+		words[command.nr_options++] = strdup("--progress");
+	memmove(operands + index, operands + index + 1,
+		(count - index - 1) * sizeof(*operands));
+	if (far_command_run(&command, &code, &options->ui, &err) < 0)
+		code = options_finish(options, &err, EXIT_OK, NULL);
+	for (size_t i = 0; i < command.nr_options; i++)
+		free(words[i]);
 	return code;
 }

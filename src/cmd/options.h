@@ -6,17 +6,28 @@
 #pragma once
 
 #include <getopt.h>
+#include <stddef.h>
 
 #include "cmd/cmd.h"
 #include "job/ui.h"
 
 struct json_object;
 
+/* An option as it was given, to be given again to a command elsewhere. */
+struct options_given {
+	const char *name, *value; /* NULL: it has none */
+};
+
+#define OPTIONS_MAX_GIVEN 64
+
 struct options {
 	const struct cmd *cmd;
 	const char *connect; /* libvirt URI, NULL: libvirt's default */
 	bool json;
+	int usage_exit; /* for a wrong command line */
 	struct ui ui;
+	struct options_given given[OPTIONS_MAX_GIVEN];
+	size_t nr_given;
 };
 
 /* Values for a command's own long options start here. */
@@ -41,9 +52,14 @@ int options_next(struct options *options, const struct option *own, int argc,
 int options_operands(const struct options *options, int min, int max, int argc,
 		     char **argv);
 
-/* Says what is wrong with the command line; returns EXIT_USAGE. */
+/* Says what is wrong with the command line; returns ->usage_exit. */
 enum exit_code options_usage(const struct options *options, const char *format,
 			     ...) __attribute__((format(printf, 2, 3)));
+
+/* Takes the value of --bwlimit, bytes a second. EXIT_OK, or as
+ * options_usage(). */
+enum exit_code options_bwlimit(const struct options *options, const char *text,
+			       uint64_t *ret_bytes);
 
 /*
  * The end of a command: prints the error of @err, if it failed, on stderr,
@@ -54,3 +70,16 @@ enum exit_code options_usage(const struct options *options, const char *format,
 enum exit_code options_finish(const struct options *options,
 			      const struct err *err, enum exit_code code,
 			      struct json_object *report);
+
+/* As if the user had given --@name=@value, which stay with the caller; only for
+ * options_run_there(). */
+void options_give(struct options *options, const char *name, const char *value);
+
+/*
+ * The command runs where its @repository is, on another host: with the options
+ * that were given, and all of the @count @operands but number @index, which is
+ * the repository.
+ */
+enum exit_code options_run_there(struct options *options,
+				 const char *repository, char **operands,
+				 int count, int index);

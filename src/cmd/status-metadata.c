@@ -14,11 +14,6 @@
 
 /* ------------------------------------------------------------------- JSON */
 
-static const char *or_null(const char *text)
-{
-	return *text ? text : NULL;
-}
-
 static void add_count(struct json_object *object, const char *key,
 		      uint64_t value, bool known)
 {
@@ -58,9 +53,9 @@ static void describe_super(struct json_object *object,
 		      (uint64_t)metadata->region_sectors * 512);
 	json_add_uint(object, "active_regions", metadata->active_regions);
 	json_add_bool(object, "clean_shutdown", metadata->clean_shutdown);
-	json_add_string(object, "epoch", or_null(metadata->epoch));
-	json_add_string(object, "previous_epoch", or_null(metadata->previous));
-	json_add_string(object, "open_epoch", or_null(metadata->open));
+	json_add_text(object, "epoch", metadata->epoch);
+	json_add_text(object, "previous_epoch", metadata->previous);
+	json_add_text(object, "open_epoch", metadata->open);
 }
 
 static void describe_outcome(struct json_object *object,

@@ -87,6 +87,32 @@ int use_leave(const char *domain_uuid, int user_fd, struct err *err)
 	return use_alone(domain_uuid, user_fd, err);
 }
 
+/* use_leave() leaves the lock as it is, exclusive. */
+int use_claim(const char *domain_uuid, int user_fd, struct err *err)
+{
+	int r = use_leave(domain_uuid, user_fd, err);
+
+	if (r < 0)
+		return r;
+	return r == 1 ? 0
+		      : fail(err, -EBUSY,
+			     "it is being started, or its disks are read");
+}
+
+int use_claimed(const char *domain_uuid, struct err *err)
+{
+	_cleanup_close_ int fd = open_users(domain_uuid, err);
+
+	if (fd < 0)
+		return fd;
+	if (flock(fd, LOCK_SH | LOCK_NB) == 0)
+		return 0;
+	if (errno != EWOULDBLOCK)
+		return fail_errno(err, -errno, "users of domain %s",
+				  domain_uuid);
+	return 1;
+}
+
 int use_set_running(const char *domain_uuid, bool running, struct err *err)
 {
 	_cleanup_close_ int fd = -1;

@@ -12,7 +12,8 @@
  *	stack.lock  flock, exclusive, for the milliseconds of a stack change;
  *	            never held while shipping
  *	users.lock  flock, shared, by every backup for as long as it needs the
- *	            stacks; exclusive for a moment to see that there is none
+ *	            stacks; exclusive for a moment to see that there is none, and
+ *	            by a restore in place for as long as it runs
  *	running     exists from the hook's prepare to its release
  *
  * All functions but use_lock() are called with stack.lock held.  Locks end
@@ -56,6 +57,15 @@ int use_leave(const char *domain_uuid, int user_fd, struct err *err);
  * does; 0: another one does.
  */
 int use_alone(const char *domain_uuid, int user_fd, struct err *err);
+
+/*
+ * Makes the only user, of @user_fd, one that no VM may be started beside, until
+ * it leaves. -EBUSY: a VM runs or is being started, or there is another user.
+ */
+int use_claim(const char *domain_uuid, int user_fd, struct err *err);
+
+/* Hook only: 1 if somebody has made that claim. */
+int use_claimed(const char *domain_uuid, struct err *err);
 
 /* Hook only: the VM starts (true), has ended (false). */
 int use_set_running(const char *domain_uuid, bool running, struct err *err);

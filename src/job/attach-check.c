@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Two domains on one disk destroy it, and a tracker in front of one of them
- * would not see the other's writes.  Two paths are the same disk if they lead
- * to one device number, or to one inode.
+ * would not see the other's writes.
  */
 #include "job/attach-check.h"
 
@@ -15,6 +14,7 @@
 
 #include "base/err.h"
 #include "base/io.h"
+#include "job/disk-user.h"
 #include "vm/domain-xml.h"
 #include "vm/host.h"
 
@@ -37,32 +37,6 @@ int attach_check_domain(struct vm_dom *dom, const struct vm_dom_state *state,
 			    "with 'virsh managedsave-remove'",
 			    name);
 	return 0;
-}
-
-static bool is_same(const struct stat *a, const struct stat *b)
-{
-	if (S_ISBLK(a->st_mode) || S_ISBLK(b->st_mode))
-		return S_ISBLK(a->st_mode) && S_ISBLK(b->st_mode) &&
-		       a->st_rdev == b->st_rdev;
-	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
-}
-
-/* The disk of @domain, but @except, that stands on @file. */
-static const struct vm_disk *find_user(const struct vm_domain *domain,
-				       const struct vm_disk *except,
-				       const struct stat *file)
-{
-	for (size_t i = 0; i < domain->nr_disks; i++) {
-		const struct vm_disk *disk = &domain->disks[i];
-		const char *path = disk->tracked ? disk->original_path
-						 : disk->path;
-		struct stat st;
-
-		if (disk != except && path && stat(path, &st) == 0 &&
-		    is_same(&st, file))
-			return disk;
-	}
-	return NULL;
 }
 
 /* One of our devices, whatever name it is reached by. */
@@ -135,12 +109,12 @@ static int check_disk(struct vm_domain *domain, struct vm_disk *disk,
 	disk->reason = look_at(disk->path, &st);
 	if (disk->reason)
 		return 0;
-	user = find_user(domain, disk, &st);
+	user = disk_user_find(domain, disk, &st);
 	if (user)
 		disk->reason = io_format("%s is its disk %s, too", disk->path,
 					 user->target);
 	for (struct vm_domain *const *other = others; *other && !user; other++)
-		if (!disk->reason && find_user(*other, NULL, &st))
+		if (!disk->reason && disk_user_find(*other, NULL, &st))
 			disk->reason = io_format(
 				"%s is a disk of domain %s, too; two domains "
 				"must not write to one disk",
@@ -148,52 +122,11 @@ static int check_disk(struct vm_domain *domain, struct vm_disk *disk,
 	return disk->reason ? 0 : name_disk(domain, disk, others, err);
 }
 
-static void free_domains(struct vm_domain **domains)
-{
-	for (struct vm_domain **domain = domains; *domain; domain++)
-		vm_domain_free(*domain);
-	free(domains);
-}
-DEFINE_CLEANUP(struct vm_domain **, free_domains);
-
-/*
- * All other domains, as they run and as they will. One that cannot be read
- * (it is being undefined, say) is left out.
- */
-static int read_others(struct vm_host *host, const char *uuid,
-		       struct vm_domain ***ret_others, struct err *err)
-{
-	_cleanup_(cleanup_free_domains) struct vm_domain **others = NULL;
-	_cleanup_vm_dom_list_ struct vm_dom **doms = NULL;
-	size_t count = 0, used = 0;
-	int r = vm_dom_list(host, &doms, err);
-
-	if (r < 0)
-		return r;
-	while (doms[count])
-		count++;
-	others = calloc(count * 2 + 1, sizeof(*others));
-	if (!others)
-		return fail(err, -ENOMEM, "out of memory");
-	for (size_t i = 0; i < count; i++) {
-		if (strcmp(vm_dom_uuid(doms[i]), uuid) == 0)
-			continue;
-		if (vm_dom_read(host, doms[i], VM_XML_NOW, &others[used],
-				NULL) == 0)
-			used++;
-		if (vm_dom_read(host, doms[i], VM_XML_NEXT, &others[used],
-				NULL) == 0)
-			used++;
-	}
-	*ret_others = TAKE_PTR(others);
-	return 0;
-}
-
 int attach_check_disks(struct vm_host *host, struct vm_domain *domain,
 		       struct err *err)
 {
-	_cleanup_(cleanup_free_domains) struct vm_domain **others = NULL;
-	int r = read_others(host, domain->uuid, &others, err);
+	_cleanup_disk_users_ struct vm_domain **others = NULL;
+	int r = disk_users_read(host, domain->uuid, &others, err);
 
 	for (size_t i = 0; i < domain->nr_disks && r == 0; i++) {
 		struct vm_disk *disk = &domain->disks[i];

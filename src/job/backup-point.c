@@ -11,7 +11,8 @@ enum consistency backup_consistency(const struct backup *backup)
 		return CONSISTENCY_OFFLINE;
 	if (!session_is_tracked(backup->session))
 		return CONSISTENCY_TORN;
-	return backup->instant.frozen ? CONSISTENCY_FROZEN : CONSISTENCY_CRASH;
+	return backup->held.instant.frozen ? CONSISTENCY_FROZEN
+					   : CONSISTENCY_CRASH;
 }
 
 int backup_describe_disk(struct backup *backup, struct manifest *manifest,
@@ -30,7 +31,7 @@ int backup_describe_disk(struct backup *backup, struct manifest *manifest,
 	disk->bytes_sent = report->sent_bytes;
 	disk->zero_bytes = report->zero_bytes;
 	memcpy(disk->backing, backing, POINT_SIZE);
-	memcpy(disk->epoch, backup->instant.epoch, UUID_SIZE);
+	memcpy(disk->epoch, backup->held.instant.epoch, UUID_SIZE);
 	return 0;
 }
 
@@ -81,8 +82,8 @@ int backup_describe_domain(struct backup *backup, struct manifest *manifest,
 	int r;
 
 	manifest->created = backup->cut_time;
-	manifest->freeze_ms = backup->instant.freeze_ms;
-	manifest->suspend_ms = backup->instant.suspend_ms;
+	manifest->freeze_ms = backup->held.instant.freeze_ms;
+	manifest->suspend_ms = backup->held.instant.suspend_ms;
 	manifest->domain_name = strdup(backup->session->domain->name);
 	if (!manifest->domain_name)
 		return fail(err, -ENOMEM, "out of memory");

@@ -5,17 +5,18 @@
  */
 #include <string.h>
 
-#include "base/io.h"
 #include "job/backup-parts.h"
+#include "job/sieve.h"
 #include "job/tail-check.h"
+#include "job/transfer.h"
 
 #define STALL_MS 120000
 
 /* What the callbacks of one disk's shipping work on. */
 struct shipping {
 	struct ui *ui;
-	struct backup_release *release; /* NULL: there is no hold */
-	struct tail_recorder recorder;
+	struct held_release *release;  /* NULL: there is no hold */
+	struct tail_recorder recorder; /* of a mirror */
 };
 
 static void show_progress(void *opaque, const struct ship_counts *counts)
@@ -26,7 +27,7 @@ static void show_progress(void *opaque, const struct ship_counts *counts)
 	ui_progress(shipping->ui, counts->done_blocks * block_bytes,
 		    counts->blocks * block_bytes);
 	if (shipping->release)
-		backup_hold_let_go(shipping->release);
+		held_let_go(shipping->release);
 }
 
 /* Should the target lose it again, then this run fails, and the next one cuts
@@ -36,15 +37,17 @@ static void let_go(void *opaque, uint64_t first_block, uint64_t count)
 	struct shipping *shipping = opaque;
 
 	if (shipping->release)
-		backup_hold_sent(shipping->release, first_block, count);
+		held_done(shipping->release, first_block, count);
 }
 
-static int record(void *opaque, uint64_t first_block, uint64_t count,
+/* For a mirror. */
+static int record(void *opaque, uint64_t first_unit, uint64_t nr_units,
 		  const uint8_t *data, bool skip[], struct err *err)
 {
 	struct shipping *shipping = opaque;
 
-	return tail_record(&shipping->recorder, first_block, count, data, err);
+	return tail_record(&shipping->recorder, first_unit, nr_units, data,
+			   err);
 }
 
 /* A mirror is known again by what was shipped to it last. */
@@ -59,42 +62,49 @@ static int keep_tail(struct pending *pending, struct tail *shipped,
 	return 0;
 }
 
+static void report_sieve(const struct sieve *sieve, struct backup_disk *report)
+{
+	report->zero_bytes += sieve_zero_bytes(sieve);
+	report->equal_bytes = sieve_equal_bytes(sieve);
+}
+
 static int ship(struct backup *backup, size_t i, struct ship_source *source,
 		struct target_disk *to, struct err *err)
 {
 	struct backup_disk *report = &backup->report->disks[i];
 	struct shipping shipping = {
 		.ui = backup->ui,
-		.release = backup->holds ? &backup->holds[i].release : NULL,
+		.release = backup->held.disks ? &backup->held.disks[i].release
+					      : NULL,
 		.recorder = {.block_bytes = report->block_bytes,
 			     .size_bytes = report->size_bytes},
 	};
-	const struct ship_job job = {
-		.map = backup->pending[i]->map,
-		.block_bytes = report->block_bytes,
-		.dest_is_zero = to->is_zero,
-		.stall_ms = STALL_MS,
-		.cancelled = backup->cancelled,
-		.opaque = &shipping,
-		.examine = backup->target->is_mirror ? record : NULL,
-		.acked = let_go,
-		.progress = show_progress,
+	const struct transfer transfer = {
+		.target = backup->target,
+		.disk = to,
+		.pending = backup->pending[i],
+		.source = source,
+		.job = {.stall_ms = STALL_MS,
+			.cancelled = backup->cancelled,
+			.pace = &backup->pace,
+			.opaque = &shipping,
+			.examine = record,
+			.acked = let_go,
+			.progress = show_progress},
 	};
 	struct ship_counts counts = {0};
 	int r;
 
 	ui_progress_start(backup->ui, report->target);
-	r = ship_run(source, to->dest, &job, &counts, err);
+	r = transfer_run(&transfer, &counts, err);
 	ui_progress_end(backup->ui);
 	report->blocks = counts.done_blocks;
 	report->sent_bytes = counts.sent_bytes;
 	report->zero_bytes = counts.zero_bytes;
-	backup_hold_report(backup, i);
-	if (r == 0 && !counts.flushed)
-		r = fail(err, -EOPNOTSUPP,
-			 "%s: the server cannot flush, so nothing there is "
-			 "known to be durable; enable flush on it",
-			 backup->target->location);
+	report->compared = to->backing[0];
+	if (to->sieve)
+		report_sieve(to->sieve, report);
+	report->held_bytes = held_kept_bytes(&backup->held, i);
 	if (r == 0 && backup->target->is_mirror)
 		r = keep_tail(backup->pending[i], &shipping.recorder.tail, err);
 	tail_free(&shipping.recorder.tail);
@@ -104,11 +114,7 @@ static int ship(struct backup *backup, size_t i, struct ship_source *source,
 int backup_ship_disk(struct backup *backup, size_t i, char ret_backing[],
 		     struct err *err)
 {
-	const struct session_disk *disk = &backup->session->disks[i];
-	_cleanup_free_ char *path =
-		io_format(PLACE_MAPPER "%s",
-			  backup->holds ? backup->holds[i].name
-					: backup->session->stacks[i].name);
+	_cleanup_free_ char *path = held_path(&backup->held, i);
 	_cleanup_source_ struct ship_source *source = NULL;
 	_cleanup_target_disk_ struct target_disk to = {0};
 	uint64_t began_ms = ui_now_ms();
@@ -116,8 +122,12 @@ int backup_ship_disk(struct backup *backup, size_t i, char ret_backing[],
 
 	if (!path)
 		return fail(err, -ENOMEM, "out of memory");
-	r = target_begin_disk(backup->target, disk->disk->target,
-			      disk->size_bytes, backup->cancelled, &to, err);
+	r = target_begin_disk(backup->target, backup->pending[i], &to, err);
+	if (r == 0 && to.resumed)
+		ui_note(backup->ui,
+			"%s: going on with what an interrupted run "
+			"had sent",
+			to.disk);
 	if (r == 0)
 		r = ship_source_open_file(path, &source, err);
 	if (r == 0)

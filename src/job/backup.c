@@ -13,115 +13,14 @@
  */
 #include "job/backup.h"
 
-#include <fcntl.h>
 #include <string.h>
 
-#include "base/io.h"
-#include "dm/trust.h"
-#include "dm/use.h"
+#include "base/config.h"
+#include "dm/restoring.h"
 #include "job/backup-parts.h"
 #include "job/interrupt.h"
 
 /* ---------------------------------------------------------------- the cut */
-
-/*
- * What the host's page cache still holds goes through the device now, not
- * between suspend and resume, and so do the bitmaps.  Metadata that cannot be
- * written does not matter: what is in RAM is right.
- */
-static int quieten(struct backup *backup, struct err *err)
-{
-	for (size_t i = 0; i < backup->session->nr_disks; i++) {
-		const char *name = backup->session->stacks[i].name;
-		_cleanup_free_ char *path = io_format(PLACE_MAPPER "%s", name);
-		_cleanup_close_ int fd = path ? open(path, O_RDONLY | O_CLOEXEC)
-					      : -1;
-
-		if (fd < 0 || fsync(fd) < 0)
-			return fail_errno(err, -errno, PLACE_MAPPER "%s", name);
-		(void)tracker_flush(name, NULL);
-	}
-	return 0;
-}
-
-/*
- * While the metadata fails, the changes are only known in RAM: should the host
- * crash, nothing must believe what is left of it.
- */
-static void distrust(struct backup *backup, size_t i)
-{
-	const struct session *session = backup->session;
-	struct err err = {0};
-	_cleanup_close_ int lock =
-		use_lock(session->uuid, USE_LOCK_WAIT_MS, &err);
-
-	if (lock < 0 || trust_forget(session->state_dir,
-				     session->disks[i].disk->target, &err) < 0)
-		ui_warn(backup->ui, "%s: %s", session->domain->name, err.text);
-}
-
-static void say_state(struct backup *backup, size_t i)
-{
-	const struct session *session = backup->session;
-	const struct session_disk *disk = &session->disks[i];
-	const struct tracker_status *tracker = &disk->tracker;
-	char size[16];
-
-	if (tracker->state == TRACKER_RECOVERED && tracker->suspect)
-		ui_note(backup->ui,
-			"%s: %s: was not shut down cleanly: %s count as "
-			"changed that may not be",
-			session->domain->name, disk->disk->target,
-			ui_size(size, tracker->suspect *
-					      tracker->block_sectors * 512));
-	if (tracker->state != TRACKER_DEGRADED)
-		return;
-	ui_warn(backup->ui,
-		"%s: %s: degraded: its metadata device fails, and changes are "
-		"kept in memory only (the kernel log says more)",
-		session->domain->name, disk->disk->target);
-	distrust(backup, i);
-}
-
-static int start_watchdog(struct backup *backup, struct err *err)
-{
-	const struct session *session = backup->session;
-	const struct watchdog_plan plan = {
-		.connect = session->connect,
-		.domain_uuid = session->uuid,
-		.disks = session->stacks,
-		.nr_disks = session->nr_disks,
-		.freeze_deadline_ms =
-			instant_deadline_ms(&backup->request->instant),
-		.suspend_deadline_ms = INSTANT_SUSPEND_DEADLINE_MS,
-	};
-
-	return watchdog_start(&plan, &backup->watchdog, err);
-}
-
-static int merge_frozen(struct backup *backup, size_t i, struct err *err)
-{
-	const struct pending_disk where = backup_pending_disk(backup, i);
-	_cleanup_bitmap_ struct bitmap *frozen = NULL;
-	unsigned int gaps = 0;
-	int r = tracker_read_map(backup->session->stacks[i].name,
-				 TRACKER_MAP_FROZEN, &frozen, err);
-
-	if (r == 0)
-		r = pending_merge_all(&where, frozen,
-				      backup->session->disks[i].tracker.epoch,
-				      backup->instant.epoch, &gaps, err);
-	if (r < 0)
-		return r;
-	if (gaps)
-		ui_warn(backup->ui,
-			"%s: %u other targets of %s missed a cut; their next "
-			"backup sends all of it",
-			backup->session->domain->name, gaps, where.disk);
-	pending_free(TAKE_PTR(backup->pending[i]));
-	return pending_load(&where, backup->target->id, &backup->pending[i],
-			    err);
-}
 
 /* Notices that it was started since the last look; that it was active stays. */
 static int look_again(struct backup *backup, struct err *err)
@@ -136,29 +35,21 @@ static int look_again(struct backup *backup, struct err *err)
 
 static int take_cut(struct backup *backup, struct err *err)
 {
-	int r = backup_hold_begin(backup, err);
+	struct held *held = &backup->held;
+	int r = 0;
 
-	if (r == 0)
-		r = quieten(backup, err);
-	if (r == 0)
-		r = session_refresh(backup->session, err);
 	for (size_t i = 0; i < backup->session->nr_disks && r == 0; i++)
-		say_state(backup, i);
-	/* A stopped domain may have been started since. */
+		r = held_hold(held, i, backup->pending[i]->map, err);
 	if (r == 0)
-		r = vm_dom_state(backup->session->dom, &backup->session->state,
-				 err);
-	if (r < 0)
-		return r;
+		r = held_settle(held, err);
 	backup->cut_time = time(NULL);
-	r = instant_take(backup->session, &backup->request->instant,
-			 &backup->watchdog, &backup->instant, backup->ui, err);
-	if (r < 0)
-		return r;
-	backup->epoch_open = true;
-	r = look_again(backup, err);
+	if (r == 0)
+		r = held_cut(held, &backup->request->instant, err);
+	if (r == 0)
+		r = look_again(backup, err);
 	for (size_t i = 0; i < backup->session->nr_disks && r == 0; i++)
-		r = merge_frozen(backup, i, err);
+		r = held_record(held, i, backup->target->id,
+				&backup->pending[i], err);
 	return r;
 }
 
@@ -173,9 +64,9 @@ static int settle_disk(struct backup *backup, size_t i, struct err *err)
 	if (backup->session->disks[i].tracker.state == TRACKER_UNTRACKED)
 		pending_at_epoch(pending, "");
 	r = pending_store(backup->session->state_dir, pending, err);
-	if (r == 0 && backup->epoch_open)
+	if (r == 0 && backup->held.epoch_open)
 		r = tracker_epoch_end(backup->session->stacks[i].name,
-				      backup->instant.epoch, err);
+				      backup->held.instant.epoch, err);
 	return r;
 }
 
@@ -211,9 +102,10 @@ static int ship_and_commit(struct backup *backup, struct err *err)
 			r = backup_describe_disk(backup, manifest, i, backing,
 						 err);
 	}
-	if (r == 0 && !backup->holds)
+	if (r == 0 && !backup->held.disks)
 		r = check_still_stopped(backup, err);
 	manifest->consistency = backup_consistency(backup);
+	backup->committing = r == 0;
 	if (r == 0)
 		r = target_commit(backup->target, manifest, err);
 	if (r < 0) {
@@ -225,18 +117,25 @@ static int ship_and_commit(struct backup *backup, struct err *err)
 
 		r = r ? r : settled;
 	}
-	backup->epoch_open = backup->epoch_open && r < 0;
+	backup->held.epoch_open = backup->held.epoch_open && r < 0;
 	return r;
 }
 
 /* -------------------------------------------------------------- the whole */
 
-/* The frozen set goes back to where the next run finds it. */
-static void abort_epoch(struct backup *backup)
+/* Why the guest was not, has been said. */
+static int check_quiet(const struct backup *backup, struct err *err)
 {
-	for (size_t i = 0; i < backup->session->nr_disks; i++)
-		(void)tracker_epoch_abort(backup->session->stacks[i].name,
-					  backup->instant.epoch, NULL);
+	enum consistency consistency = backup_consistency(backup);
+
+	if (backup->request->instant.freeze != CONFIG_FREEZE_REQUIRE ||
+	    consistency == CONSISTENCY_FROZEN ||
+	    consistency == CONSISTENCY_OFFLINE)
+		return 0;
+	return fail(err, -EAGAIN,
+		    "%s: the guest was not frozen, which is required: nothing "
+		    "is backed up",
+		    backup->session->domain->name);
 }
 
 static void free_pending(struct backup *backup)
@@ -260,22 +159,24 @@ static int attempt(struct backup *backup, bool *ret_hold_lost, struct err *err)
 	int r = backup_plan(backup, err);
 
 	if (r == 0)
-		r = start_watchdog(backup, err);
+		r = held_watch(&backup->held, &backup->request->instant, err);
 	backup->cut_time = time(NULL);
 	if (r == 0 && session_is_tracked(backup->session))
 		r = take_cut(backup, err);
+	if (r == 0)
+		r = check_quiet(backup, err);
 	if (r == 0 && *backup->cancelled)
 		r = fail(err, -EINTR, "interrupted");
 	if (r == 0)
 		r = ship_and_commit(backup, err);
 	/* What else failed is no better with another cut. */
-	*ret_hold_lost = r == -EIO && backup_hold_is_lost(backup, err);
+	*ret_hold_lost = r == -EIO && !backup->committing &&
+			 held_is_lost(&backup->held, err);
 	if (*ret_hold_lost)
 		r = err->code;
-	if (r < 0 && backup->epoch_open)
-		abort_epoch(backup);
-	backup->epoch_open = false;
-	backup_hold_end(backup);
+	if (r < 0)
+		held_abort(&backup->held);
+	held_end(&backup->held);
 	return r;
 }
 
@@ -294,10 +195,53 @@ static int attempt_twice(struct backup *backup, struct err *err)
 	ui_note(backup->ui, "%s: trying once more, with a new cut",
 		backup->session->domain->name);
 	err_clear(err);
-	watchdog_end(&backup->watchdog);
+	watchdog_end(&backup->held.watchdog);
 	forget_plan(backup);
 	r = session_refresh(backup->session, err);
 	return r < 0 ? r : attempt(backup, &hold_lost, err);
+}
+
+/* The point is there: what cannot be thinned out now is so by the next run. */
+static void thin_out(struct backup *backup)
+{
+	_cleanup_config_ struct config config = {0};
+	size_t nr_removed = 0;
+	struct err err = {0};
+	int r = config_read(PLACE_CONFIG, backup->session->domain->name,
+			    backup->session->uuid, NULL, &config, &err);
+
+	if (r == 0 && !keep_is_nothing(&config.keep))
+		r = target_thin_out(backup->target, &config.keep, &nr_removed,
+				    &err);
+	if (r == -EBUSY)
+		ui_note(backup->ui, "%s; old points stay for now", err.text);
+	else if (r < 0)
+		ui_warn(backup->ui, "old points stay: %s", err.text);
+	if (nr_removed)
+		ui_note(backup->ui, "%s: %zu old points removed",
+			backup->target->location, nr_removed);
+}
+
+/* A point of half restored disks would only displace a good one. */
+static int check_whole(const struct session *session, struct err *err)
+{
+	int r = restoring_check(session->state_dir, err);
+
+	if (r < 0)
+		err_prefix(err, "%s", session->domain->name);
+	return r;
+}
+
+static int open_target(struct backup *backup, struct err *err)
+{
+	const struct session *session = backup->session;
+	const struct target_owner owner = {.name = session->domain->name,
+					   .uuid = session->uuid,
+					   .state_dir = session->state_dir,
+					   .nr_disks = session->nr_disks};
+
+	return target_open(backup->request->target, &owner, backup->cancelled,
+			   &backup->target, backup->ui, err);
 }
 
 static int run(struct backup *backup, struct err *err)
@@ -305,10 +249,16 @@ static int run(struct backup *backup, struct err *err)
 	int r = session_open(backup->request->connect, backup->request->domain,
 			     &backup->session, err);
 
+	backup->held.session = backup->session;
 	if (r == 0)
-		r = target_open(backup->request->target, backup->session,
-				&backup->target, backup->ui, err);
-	return r < 0 ? r : attempt_twice(backup, err);
+		r = check_whole(backup->session, err);
+	if (r == 0)
+		r = open_target(backup, err);
+	if (r == 0)
+		r = attempt_twice(backup, err);
+	if (r == 0)
+		thin_out(backup);
+	return r;
 }
 
 static int fill_report(struct backup *backup, struct err *err)
@@ -321,8 +271,8 @@ static int fill_report(struct backup *backup, struct err *err)
 		return fail(err, -ENOMEM, "out of memory");
 	memcpy(report->point, backup->target->point, sizeof(report->point));
 	report->consistency = backup_consistency(backup);
-	report->freeze_ms = backup->instant.freeze_ms;
-	report->suspend_ms = backup->instant.suspend_ms;
+	report->freeze_ms = backup->held.instant.freeze_ms;
+	report->suspend_ms = backup->held.instant.suspend_ms;
 	report->warned = backup->ui->nr_warnings > 0;
 	return 0;
 }
@@ -332,7 +282,7 @@ static void close_all(struct backup *backup)
 	free_pending(backup);
 	target_close(backup->target);
 	session_close(backup->session);
-	watchdog_end(&backup->watchdog);
+	watchdog_end(&backup->held.watchdog);
 }
 
 int backup_run(const struct backup_request *request,
@@ -340,8 +290,9 @@ int backup_run(const struct backup_request *request,
 {
 	struct backup backup = {
 		.request = request,
-		.watchdog.fd = -1,
+		.held = {.ui = ui, .until = "sent", .watchdog.fd = -1},
 		.cancelled = interrupt_catch(),
+		.pace = pace_init(request->bwlimit_bytes),
 		.report = ret_report,
 		.ui = ui,
 	};

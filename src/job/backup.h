@@ -19,18 +19,21 @@ struct backup_request {
 	const char *domain;  /* name or uuid */
 	const char *target;  /* repository path or NBD URI */
 	struct instant_request instant;
+	uint64_t bwlimit_bytes; /* a second; 0: none */
 };
 
 struct backup_disk {
 	char target[64]; /* vda */
 	uint64_t size_bytes;
 	uint32_t block_bytes;
-	uint64_t blocks; /* shipped: changed, or all of them */
+	uint64_t blocks; /* sent, or found to be there: changed, or all */
 	uint64_t sent_bytes;
 	uint64_t zero_bytes;
-	uint64_t held_bytes; /* old data that was kept, as the guest wrote */
+	uint64_t equal_bytes; /* not sent: the target had them already */
+	uint64_t held_bytes;  /* old data that was kept, as the guest wrote */
 	uint64_t spent_ms;
-	bool full;
+	bool full;        /* all of it was sent or compared */
+	bool compared;    /* with what the target has, so not all was sent */
 	char reason[128]; /* why it is full, "" else */
 };
 

@@ -101,8 +101,8 @@ static void say_freeze(const struct session *session,
 		       const struct instant_request *request,
 		       const struct vm_freeze *freeze, struct ui *ui)
 {
-	if (!request->freeze || freeze->result == VM_FROZEN ||
-	    !session->state.active)
+	if (request->freeze == CONFIG_FREEZE_NO ||
+	    freeze->result == VM_FROZEN || !session->state.active)
 		return;
 	if (freeze->result == VM_FREEZE_OTHER)
 		ui_note(ui, "%s: was frozen by somebody else, and stays so",
@@ -126,7 +126,8 @@ int instant_take(struct session *session, const struct instant_request *request,
 		r = prepare(session, instant.epoch, &cut, err);
 	if (r < 0)
 		return r;
-	instant.asked = request->freeze && session->state.running;
+	instant.asked = request->freeze != CONFIG_FREEZE_NO &&
+			session->state.running;
 	began_ms = ui_now_ms();
 	if (instant.asked)
 		r = freeze(session, request, watchdog, &frozen, err);

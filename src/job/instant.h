@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/config.h"
 #include "base/uuid.h"
 
 struct err;
@@ -17,7 +18,7 @@ struct ui;
 struct watchdog;
 
 struct instant_request {
-	bool freeze; /* ask the guest's agent */
+	enum config_freeze freeze; /* ask the guest's agent */
 	unsigned int freeze_timeout_s;
 };
 

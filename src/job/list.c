@@ -26,6 +26,24 @@ void list_report_free(struct list_report *report)
 	*report = (struct list_report){0};
 }
 
+/* NULL in @ret_directory, and a warning: no domain of this repository, whatever
+ * it looks like. The others are shown all the same. */
+static int open_listed(const struct repo *repo, const char *name,
+		       struct repo_domain **ret_directory, struct ui *ui,
+		       struct err *err)
+{
+	struct err why = {0};
+	int r = repo_domain_open(repo, name, ret_directory, &why);
+
+	if (r == 0)
+		return 0;
+	*ret_directory = NULL;
+	if (r != -EBADMSG)
+		return fail(err, r, "%s", why.text);
+	ui_warn(ui, "%s", why.text);
+	return 0;
+}
+
 /* The entry owns @directory from now on. */
 static int read_domain(struct list_domain *entry, const char *fallback_name,
 		       struct repo_domain *directory, struct ui *ui,
@@ -80,8 +98,8 @@ static int read_all(struct list_report *report, struct ui *ui, struct err *err)
 
 		if (!name)
 			return fail(err, -ENOMEM, "out of memory");
-		r = repo_domain_open(report->repo, name, &directory, err);
-		if (r == 0)
+		r = open_listed(report->repo, name, &directory, ui, err);
+		if (r == 0 && directory)
 			r = read_domain(&report->domains[report->nr_domains++],
 					name, directory, ui, err);
 	}

@@ -68,7 +68,7 @@ int restore_define(const struct restore_request *request,
 		disks[i] = (struct vm_restored_disk){
 			.target = report->disks[i].target,
 			.path = report->disks[i].path,
-			.format = "raw",
+			.format = report->disks[i].format,
 			.block = report->disks[i].device};
 	r = vm_xml_restored(manifest->domain_xml, &restored, &xml, err);
 	if (r == 0)

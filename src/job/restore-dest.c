@@ -2,7 +2,8 @@
 /*
  * Two restores to one place are kept apart by flock on the partial file, or
  * by O_EXCL on the device, which mounts, md, dm and swap take as well.  A QEMU
- * takes neither; it is found by its image locks.
+ * takes neither; it is found by its image locks, or where it has the device
+ * under a node of its own, by what processes have open.
  */
 #include "job/restore-dest.h"
 
@@ -16,6 +17,9 @@
 #include "base/err.h"
 #include "base/io.h"
 #include "base/lock.h"
+#include "base/run.h"
+#include "dm/content.h"
+#include "dm/holder.h"
 #include "dm/image-lock.h"
 
 void restore_dest_close(struct restore_dest *dest)
@@ -84,8 +88,25 @@ static bool is_still_there(int fd, const char *path)
 	       open_one.st_dev == named.st_dev;
 }
 
-static int claim_partial(struct restore_dest *dest, uint64_t size_bytes,
-			 bool force, struct err *err)
+/* What is in the file now goes; whoever has it open keeps it. */
+static int make_empty(const struct restore_dest *dest, struct err *err)
+{
+	_cleanup_free_ char *size = io_format("%" PRIu64, dest->size_bytes);
+	const char *argv[] = {"qemu-img", "create",      "-q", "-f", "qcow2",
+			      "--",       dest->partial, size, NULL};
+
+	if (!size)
+		return fail(err, -ENOMEM, "out of memory");
+	if (ftruncate(dest->fd, 0) < 0)
+		return fail_errno(err, -errno, "%s", dest->partial);
+	if (strcmp(dest->format, "qcow2") == 0)
+		return run_command(argv, err);
+	if (ftruncate(dest->fd, (off_t)dest->size_bytes) < 0)
+		return fail_errno(err, -errno, "%s", dest->partial);
+	return 0;
+}
+
+static int claim_partial(struct restore_dest *dest, bool force, struct err *err)
 {
 	_cleanup_close_ int fd = -1;
 
@@ -102,14 +123,10 @@ static int claim_partial(struct restore_dest *dest, uint64_t size_bytes,
 			    dest->partial);
 	/* From here on it is ours to remove. */
 	dest->fd = TAKE_FD(fd);
-	if (ftruncate(dest->fd, 0) < 0 ||
-	    ftruncate(dest->fd, (off_t)size_bytes) < 0)
-		return fail_errno(err, -errno, "%s", dest->partial);
-	return 0;
+	return make_empty(dest, err);
 }
 
-static int open_file(struct restore_dest *dest, uint64_t size_bytes, bool force,
-		     struct err *err)
+static int open_file(struct restore_dest *dest, bool force, struct err *err)
 {
 	int r;
 
@@ -125,7 +142,7 @@ static int open_file(struct restore_dest *dest, uint64_t size_bytes, bool force,
 	dest->partial = io_format("%s.partial", dest->path);
 	if (!dest->partial)
 		return fail(err, -ENOMEM, "out of memory");
-	return claim_partial(dest, size_bytes, force, err);
+	return claim_partial(dest, force, err);
 }
 
 static int commit_file(struct restore_dest *dest, struct err *err)
@@ -149,30 +166,75 @@ static int commit_file(struct restore_dest *dest, struct err *err)
 
 /* --------------------------------------------------------------- devices */
 
-static int open_device(struct restore_dest *dest, uint64_t size_bytes,
-		       struct err *err)
+/* Also those that O_EXCL does not keep off. */
+static int check_unused(const struct restore_dest *dest, struct err *err)
 {
-	int r;
+	_cleanup_free_ char *use = NULL;
+	struct stat st;
 
-	dest->fd = open(dest->path, O_RDWR | O_EXCL | O_CLOEXEC);
-	if (dest->fd < 0 && errno == EBUSY)
-		return fail(err, -EBUSY,
-			    "%s: in use (mounted, or part of another device)",
-			    dest->path);
-	if (dest->fd < 0)
+	if (fstat(dest->fd, &st) < 0)
 		return fail_errno(err, -errno, "%s", dest->path);
-	r = io_size_bytes(dest->fd, &dest->size_bytes);
-	if (r < 0)
-		return fail_errno(err, r, "%s", dest->path);
-	if (dest->size_bytes < size_bytes)
-		return fail(err, -ENOSPC,
-			    "%s: too small, %" PRIu64 " bytes for a disk of "
-			    "%" PRIu64,
-			    dest->path, dest->size_bytes, size_bytes);
+	use = holder_find(st.st_rdev);
+	if (use)
+		return fail(err, -EBUSY, "%s: in use: %s", dest->path, use);
 	return check_no_qemu(dest->path, err);
 }
 
-int restore_dest_open(const char *path, uint64_t size_bytes, bool force,
+/* @r is why it cannot be opened. */
+static int refuse_to_open(const struct restore_dest *dest, int r,
+			  struct err *err)
+{
+	_cleanup_free_ char *use = NULL;
+	struct stat st;
+
+	if (r != -EBUSY || stat(dest->path, &st) < 0)
+		return fail_errno(err, r, "%s", dest->path);
+	use = holder_find(st.st_rdev);
+	return fail(err, r, "%s: in use: %s", dest->path,
+		    use ? use : "mounted, or part of another device");
+}
+
+static int check_empty(const struct restore_dest *dest, struct err *err)
+{
+	const char *what;
+	int r = content_find(dest->fd, dest->size_bytes, &what);
+
+	if (r < 0)
+		return fail_errno(err, r, "%s: what is on it", dest->path);
+	if (what)
+		return fail(err, -EEXIST,
+			    "%s: is not empty, there is %s on it; --force "
+			    "overwrites it",
+			    dest->path, what);
+	return 0;
+}
+
+static int open_device(struct restore_dest *dest, bool force, struct err *err)
+{
+	uint64_t disk_bytes = dest->size_bytes;
+	int r;
+
+	if (strcmp(dest->format, "raw") != 0)
+		return fail(err, -EEXIST,
+			    "%s: is a block device, which is written raw; "
+			    "restore to a file, or without --format=%s",
+			    dest->path, dest->format);
+	dest->fd = open(dest->path, O_RDWR | O_EXCL | O_CLOEXEC);
+	if (dest->fd < 0)
+		return refuse_to_open(dest, -errno, err);
+	r = io_size_bytes(dest->fd, &dest->size_bytes);
+	if (r < 0)
+		return fail_errno(err, r, "%s", dest->path);
+	if (dest->size_bytes < disk_bytes)
+		return fail(err, -ENOSPC,
+			    "%s: too small, %" PRIu64 " bytes for a disk of "
+			    "%" PRIu64,
+			    dest->path, dest->size_bytes, disk_bytes);
+	r = check_unused(dest, err);
+	return r < 0 || force ? r : check_empty(dest, err);
+}
+
+int restore_dest_open(const struct restore_place *place,
 		      struct restore_dest **ret_dest, struct err *err)
 {
 	_cleanup_restore_dest_ struct restore_dest *dest =
@@ -183,14 +245,15 @@ int restore_dest_open(const char *path, uint64_t size_bytes, bool force,
 	if (!dest)
 		return fail(err, -ENOMEM, "out of memory");
 	dest->fd = -1;
-	dest->size_bytes = size_bytes;
-	dest->path = absolute_path(path, err);
+	dest->format = place->format;
+	dest->size_bytes = place->size_bytes;
+	dest->path = absolute_path(place->path, err);
 	if (!dest->path)
 		return err && err->code ? err->code : -EIO;
 	if (stat(dest->path, &st) < 0 || S_ISREG(st.st_mode))
-		r = open_file(dest, size_bytes, force, err);
+		r = open_file(dest, place->force, err);
 	else if (S_ISBLK(st.st_mode))
-		r = open_device(dest, size_bytes, err);
+		r = open_device(dest, place->force, err);
 	else
 		r = fail(err, -EEXIST, "%s: neither a file nor a block device",
 			 dest->path);

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a disk is restored to: a new file or a block device.
+ * What a disk is restored to: a new file, raw or qcow2, or a block device.
+ *
+ * A qcow2 file is what "qemu-img create" makes without any options, so that
+ * whatever reads qcow2 reads it.  The repository's own options save space where
+ * a chain of images has one changed block each; they would save a single image
+ * little, and QEMU before 5.2 and readers that are not QEMU refuse them.
  *
  * A file is written under the name PATH.partial and gets its own in the end,
  * so a file called PATH is always a whole disk.  A device cannot be written
@@ -20,16 +25,25 @@ struct restore_dest {
 	char *path;          /* absolute */
 	char *partial;       /* file: written to until the end; NULL: device */
 	int fd;              /* keeps it ours */
+	const char *format;  /* "raw" or "qcow2" */
 	uint64_t size_bytes; /* of the device; a file's is the disk's */
 	bool replace;        /* there is a file at @path, and it may go */
 };
 
+/* Where a disk is to go. */
+struct restore_place {
+	const char *path;
+	const char *format;  /* of a file; a device is raw */
+	uint64_t size_bytes; /* of the disk */
+	bool force;          /* what is there may be overwritten */
+};
+
 /*
- * Checks the destination for a disk of @size_bytes and claims it: a new
- * sparse file (an existing one only with @force), or a block device that is
- * large enough and that nobody uses. -EBUSY: somebody does.
+ * Checks the place and claims it: a new sparse file (an existing one only by
+ * force), or a block device that is large enough, that nobody uses, and that is
+ * empty (others only by force). -EBUSY: somebody uses it.
  */
-int restore_dest_open(const char *path, uint64_t size_bytes, bool force,
+int restore_dest_open(const struct restore_place *place,
 		      struct restore_dest **ret_dest, struct err *err);
 
 /* What to write to, before restore_dest_commit(). */

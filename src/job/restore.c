@@ -12,25 +12,17 @@
 #include <string.h>
 
 #include "base/io.h"
+#include "job/interrupt.h"
 #include "job/restore-define.h"
 #include "job/restore-dest.h"
+#include "job/restore-in-place.h"
+#include "job/restore-owner.h"
+#include "job/restore-parts.h"
 #include "job/restore-ship.h"
+#include "job/session.h"
 #include "job/ui.h"
-#include "repo/catalog.h"
 #include "repo/domain.h"
-#include "repo/image.h"
-#include "repo/repo.h"
-
-struct restore {
-	const struct restore_request *request;
-	struct repo *repo;
-	struct repo_domain *domain;
-	struct catalog *catalog;
-	struct manifest *manifest;   /* of the point, complete */
-	struct restore_dest **dests; /* one for each disk of the report */
-	struct restore_report *report;
-	struct ui *ui;
-};
+#include "repo/manifest.h"
 
 void restore_report_free(struct restore_report *report)
 {
@@ -53,67 +45,77 @@ static int unknown_point(const struct restore *restore, struct err *err)
 	return fail(err, -ENOENT,
 		    "%s has no point %s of %s; 'dsync-vm list %s %s' shows "
 		    "which it has",
-		    restore->repo->path, request->point, request->domain,
+		    restore->from.location, request->point, request->domain,
 		    request->domain, request->repository);
 }
 
 static int find_point(struct restore *restore, struct err *err)
 {
 	const struct restore_request *request = restore->request;
-	const struct manifest *point;
 	struct err why = {0};
-	int r = repo_open(request->repository, &restore->repo, err);
+	int r = reading_open(&restore->from, request->repository,
+			     request->domain, interrupt_catch(), restore->ui,
+			     err);
 
-	if (r == 0)
-		r = repo_domain_open(restore->repo, request->domain,
-				     &restore->domain, err);
-	if (r == 0)
-		r = catalog_load(restore->domain, &restore->catalog, err);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < restore->catalog->nr_problems; i++)
-		ui_warn(restore->ui, "%s", restore->catalog->problems[i]);
-	restore->report->warned = restore->catalog->nr_problems > 0;
-	r = catalog_find(restore->catalog, request->point, &point, &why);
+	restore->report->warned = restore->ui->nr_warnings > 0;
+	r = reading_find(&restore->from, request->point, &restore->manifest,
+			 &why);
 	if (r == -ENOENT)
 		return unknown_point(restore, err);
-	if (r < 0)
-		return fail(err, r, "%s", why.text);
-	return manifest_read(restore->domain, point->point, &restore->manifest,
-			     err);
+	return r < 0 ? fail(err, r, "%s", why.text) : 0;
+}
+
+/* Where it goes, in a new string. */
+static char *disk_path(const struct restore *restore, const char *target,
+		       const char *path, struct err *err)
+{
+	const struct restore_request *request = restore->request;
+	_cleanup_free_ char *name = NULL;
+	char *place;
+
+	if (request->in_place)
+		return restore_in_place_path(restore, target, err);
+	if (!path && !request->to_dir) {
+		fail(err, -EINVAL,
+		     "where to restore the disk %s to? Give --to DIR or "
+		     "--disk %s=PATH",
+		     target, target);
+		return NULL;
+	}
+	name = domain_name_encode(restore->manifest->domain_name, err);
+	if (!name)
+		return NULL;
+	place = path ? strdup(path)
+		     : io_format("%s/%s-%s.%s", request->to_dir, name, target,
+				 request->format);
+	if (!place)
+		fail(err, -ENOMEM, "out of memory");
+	return place;
 }
 
 static int choose_disk(struct restore *restore, const char *target,
 		       const char *path, struct err *err)
 {
-	const struct restore_request *request = restore->request;
 	const struct manifest *manifest = restore->manifest;
 	struct restore_report *report = restore->report;
 	const struct manifest_disk *disk = manifest_find_disk(manifest, target);
 	struct restore_disk *chosen = &report->disks[report->nr_disks];
-	_cleanup_free_ char *name = NULL;
 
 	if (!disk)
 		return fail(err, -ENOENT, "the point %s has no disk %s",
 			    manifest->point, target);
-	if (!path && !request->to_dir)
-		return fail(err, -EINVAL,
-			    "where to restore the disk %s to? Give --to DIR or "
-			    "--disk %s=PATH",
-			    target, target);
-	name = domain_name_encode(manifest->domain_name, err);
-	if (!name)
-		return err->code;
 	chosen->size_bytes = disk->size_bytes;
 	chosen->target = strdup(target);
-	chosen->path =
-		path ? strdup(path)
-		     : io_format("%s/%s-%s.raw", request->to_dir, name, target);
+	chosen->format = restore->request->format;
+	chosen->path = disk_path(restore, target, path, err);
 	report->nr_disks++;
-	if (!chosen->target || !chosen->path)
+	if (!chosen->path)
+		return err->code;
+	if (!chosen->target)
 		return fail(err, -ENOMEM, "out of memory");
-	return image_check_chain(restore->domain, restore->catalog, manifest,
-				 target, err);
+	return reading_check(&restore->from, manifest, target, err);
 }
 
 /* A disk that the point does not have is worth a warning if all are wanted. */
@@ -161,9 +163,14 @@ static int claim_destinations(struct restore *restore, struct err *err)
 
 	for (size_t i = 0; i < report->nr_disks; i++) {
 		struct restore_disk *disk = &report->disks[i];
+		const struct restore_place place = {
+			.path = disk->path,
+			.format = disk->format,
+			.size_bytes = disk->size_bytes,
+			.force = restore->request->force,
+		};
 		struct restore_dest *dest;
-		int r = restore_dest_open(disk->path, disk->size_bytes,
-					  restore->request->force, &dest, err);
+		int r = restore_dest_open(&place, &dest, err);
 		char *path;
 
 		if (r < 0)
@@ -182,15 +189,12 @@ static int claim_destinations(struct restore *restore, struct err *err)
 static int ship_disk(struct restore *restore, size_t i, struct err *err)
 {
 	struct restore_disk *disk = &restore->report->disks[i];
-	_cleanup_free_ char *image = image_path(restore->domain, disk->target,
-						restore->manifest->point);
 	uint64_t started_ms = ui_now_ms();
 	int r;
 
-	if (!image)
-		return fail(err, -ENOMEM, "out of memory");
 	ui_progress_start(restore->ui, disk->target);
-	r = restore_ship(image, restore->dests[i], disk, restore->ui, err);
+	r = restore_ship(&restore->from, restore->manifest, restore->dests[i],
+			 disk, restore->ui, err);
 	ui_progress_end(restore->ui);
 	disk->spent_ms = ui_now_ms() - started_ms;
 	if (r < 0 && disk->device)
@@ -268,10 +272,18 @@ static int restore_all(struct restore *restore, struct err *err)
 
 	if (r == 0 && request->define)
 		r = restore_define_check(request, err);
+	if (r == 0 && request->in_place)
+		r = restore_in_place_begin(restore, err);
 	if (r == 0)
 		r = choose_disks(restore, err);
+	if (request->in_place)
+		return r < 0 ? r : restore_in_place(restore, err);
 	if (r == 0)
 		r = claim_destinations(restore, err);
+	if (r == 0)
+		r = restore_check_owners(request->connect,
+					 restore->manifest->domain_uuid,
+					 restore->report, restore->ui, err);
 	for (size_t i = 0; r == 0 && i < restore->report->nr_disks; i++)
 		r = ship_disk(restore, i, err);
 	return r < 0 ? r : commit(restore, err);
@@ -283,10 +295,9 @@ static void release(struct restore *restore)
 		if (restore->dests)
 			restore_dest_close(restore->dests[i]);
 	free(restore->dests);
+	session_close(restore->session);
 	manifest_free(restore->manifest);
-	catalog_free(restore->catalog);
-	repo_domain_close(restore->domain);
-	repo_close(restore->repo);
+	reading_close(&restore->from);
 }
 
 int restore_run(const struct restore_request *request,
@@ -301,7 +312,7 @@ int restore_run(const struct restore_request *request,
 	uint64_t started_ms = ui_now_ms();
 	int r;
 
-	*ret_report = (struct restore_report){0};
+	*ret_report = (struct restore_report){.in_place = request->in_place};
 	r = restore_all(&restore, err);
 	release(&restore);
 	ret_report->spent_ms = ui_now_ms() - started_ms;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Restore: any point of a domain, whole or by the disk, to new files or to
- * block devices, and if asked for as a new domain.
+ * block devices, and if asked for as a new domain; or in place, back to the
+ * disks that it came from.
  */
 #pragma once
 
@@ -27,17 +28,21 @@ struct restore_request {
 	const struct restore_pick *picks;
 	size_t nr_picks;    /* 0: all disks */
 	const char *to_dir; /* for disks without a path; NULL: none */
+	const char *format; /* of files: "raw" or "qcow2" */
 	const char *define; /* name of the new domain, NULL: none */
-	bool force;         /* files that exist may be replaced */
+	bool in_place;      /* to the domain's own disks; nothing above then */
+	bool force;         /* what is there may be overwritten */
 };
 
 struct restore_disk {
 	char *target;
-	char *path; /* absolute */
+	char *path;         /* absolute */
+	const char *format; /* "raw" or "qcow2" */
 	bool device;
 	uint64_t size_bytes;
-	uint64_t sent_bytes; /* written with content */
-	uint64_t zero_bytes; /* zeroes, written as such or left out */
+	uint64_t differing_bytes; /* in place: of blocks that were written */
+	uint64_t sent_bytes;      /* written with content */
+	uint64_t zero_bytes;      /* zeroes, written as such or left out */
 	uint64_t spent_ms;
 };
 
@@ -46,6 +51,7 @@ struct restore_report {
 	char *nvram;  /* path of the UEFI variables, NULL: none */
 	char point[POINT_SIZE];
 	enum consistency consistency;
+	bool in_place;
 	bool defined;
 	bool warned; /* something is missing: exit code 3 */
 	uint64_t spent_ms;

@@ -30,8 +30,8 @@ static int take_run_lock(struct session *session, struct err *err)
 	if (session->run_fd == -EBUSY) {
 		err_clear(err);
 		return fail(err, -EBUSY,
-			    "%s: another backup of this domain is running; "
-			    "wait for it, or end it",
+			    "%s: another backup of this domain is running, "
+			    "or verify --source; wait for it, or end it",
 			    vm_dom_name(session->dom));
 	}
 	return session->run_fd < 0 ? session->run_fd : 0;
@@ -182,6 +182,21 @@ bool session_is_tracked(const struct session *session)
 		if (session->disks[i].tracker.state == TRACKER_UNTRACKED)
 			return false;
 	return true;
+}
+
+struct pending_disk session_pending_disk(const struct session *session,
+					 size_t i)
+{
+	const struct session_disk *disk = &session->disks[i];
+
+	return (struct pending_disk){
+		.state_dir = session->state_dir,
+		.domain_uuid = session->uuid,
+		.disk = disk->disk->target,
+		.size_bytes = disk->size_bytes,
+		.block_bytes = disk->tracker.block_sectors * 512,
+		.tracker = disk->tracker.uuid,
+	};
 }
 
 static int find_domain(struct session *session, const char *name,

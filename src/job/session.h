@@ -16,6 +16,7 @@
 #include "base/cleanup.h"
 #include "dm/stack.h"
 #include "dm/tracker.h"
+#include "repo/pending.h"
 #include "vm/domain-xml.h"
 #include "vm/host.h"
 
@@ -56,6 +57,10 @@ int session_refresh(struct session *session, struct err *err);
 
 /* True if every disk is tracked; false if one is on dm-linear. */
 bool session_is_tracked(const struct session *session);
+
+/* Where the pending sets of the disk @i are; good as long as the session. */
+struct pending_disk session_pending_disk(const struct session *session,
+					 size_t i);
 
 /* Takes down what is ours alone, and unlocks. */
 void session_close(struct session *session);

@@ -20,23 +20,31 @@ static size_t block_size(uint64_t block, uint32_t block_bytes,
 	return left < block_bytes ? left : block_bytes;
 }
 
-static int compare(void *opaque, uint64_t first_block, uint64_t count,
+/* A tail knows blocks, ship.h units; what is examined is whole blocks. */
+static uint64_t blocks_of(uint64_t units, uint32_t block_bytes)
+{
+	uint32_t per_block = block_bytes / SHIP_UNIT_BYTES;
+
+	return (units + per_block - 1) / per_block;
+}
+
+static int compare(void *opaque, uint64_t first_unit, uint64_t nr_units,
 		   const uint8_t *data, bool skip[], struct err *err)
 {
 	static const uint8_t zeroes[1 << 20];
 	struct comparison *comparison = opaque;
 	const struct pending *pending = comparison->pending;
+	uint64_t first = blocks_of(first_unit, pending->block_bytes);
+	uint64_t count = blocks_of(nr_units, pending->block_bytes);
 
 	for (uint64_t i = 0; i < count; i++) {
 		const uint8_t *at = data ? data + i * pending->block_bytes
 					 : zeroes;
 
-		if (!tail_matches(&pending->tail, first_block + i, at,
-				  block_size(first_block + i,
-					     pending->block_bytes,
+		if (!tail_matches(&pending->tail, first + i, at,
+				  block_size(first + i, pending->block_bytes,
 					     pending->size_bytes)))
 			comparison->matches = false;
-		skip[i] = true;
 	}
 	return 0;
 }
@@ -77,10 +85,12 @@ int tail_check(const char *uri, const struct pending *pending,
 	return r;
 }
 
-int tail_record(struct tail_recorder *recorder, uint64_t first_block,
-		uint64_t count, const uint8_t *data, struct err *err)
+int tail_record(struct tail_recorder *recorder, uint64_t first_unit,
+		uint64_t nr_units, const uint8_t *data, struct err *err)
 {
 	static const uint8_t zeroes[1 << 20];
+	uint64_t first = blocks_of(first_unit, recorder->block_bytes);
+	uint64_t count = blocks_of(nr_units, recorder->block_bytes);
 	/* Of a longer range only the end can be in the tail. */
 	uint64_t i = count > TAIL_MAX ? count - TAIL_MAX : 0;
 
@@ -88,8 +98,8 @@ int tail_record(struct tail_recorder *recorder, uint64_t first_block,
 		const uint8_t *at = data ? data + i * recorder->block_bytes
 					 : zeroes;
 
-		if (tail_note(&recorder->tail, first_block + i, at,
-			      block_size(first_block + i, recorder->block_bytes,
+		if (tail_note(&recorder->tail, first + i, at,
+			      block_size(first + i, recorder->block_bytes,
 					 recorder->size_bytes)) < 0)
 			return fail(err, -ENOMEM, "out of memory");
 	}

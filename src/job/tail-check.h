@@ -27,5 +27,5 @@ struct tail_recorder {
 };
 
 /* For ship_job.examine: notes what is shipped, @data NULL being zeroes. */
-int tail_record(struct tail_recorder *recorder, uint64_t first_block,
-		uint64_t count, const uint8_t *data, struct err *err);
+int tail_record(struct tail_recorder *recorder, uint64_t first_unit,
+		uint64_t nr_units, const uint8_t *data, struct err *err);

@@ -16,6 +16,9 @@
 #include "base/io.h"
 #include "repo/domain.h"
 #include "repo/manifest.h"
+#include "repo/removal.h"
+
+#define ATTEMPTS 3
 
 void catalog_free(struct catalog *catalog)
 {
@@ -23,7 +26,10 @@ void catalog_free(struct catalog *catalog)
 		return;
 	for (size_t i = 0; i < catalog->nr_points; i++)
 		manifest_free(catalog->points[i]);
+	for (size_t i = 0; i < catalog->nr_hidden; i++)
+		manifest_free(catalog->hidden[i]);
 	free(catalog->points);
+	free(catalog->hidden);
 	strings_free(catalog->problems);
 	free(catalog);
 }
@@ -72,6 +78,8 @@ static int load_point(const struct repo_domain *domain, const char *point,
 
 	if (r == -ENOMEM)
 		return r;
+	if (r == -ENOENT)
+		return -EAGAIN; /* removed since the directory was read */
 	if (r < 0) {
 		catalog->nr_damaged++;
 		return problem(catalog, "%s", why.text);
@@ -87,6 +95,37 @@ static int load_point(const struct repo_domain *domain, const char *point,
 		return -ENOMEM;
 	lighten(manifest);
 	catalog->points[catalog->nr_points++] = TAKE_PTR(manifest);
+	return 0;
+}
+
+/* One that cannot be read is damage: what is over its images is not known. */
+static int load_hidden(const struct repo_domain *domain,
+		       struct catalog *catalog, struct err *err)
+{
+	_cleanup_strings_ char **points = NULL;
+	size_t count;
+	int r = removal_list(domain, &points, &count, err);
+
+	if (r < 0 || count == 0)
+		return r;
+	catalog->hidden = calloc(count, sizeof(*catalog->hidden));
+	if (!catalog->hidden)
+		return fail(err, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < count; i++) {
+		struct manifest **hidden = &catalog->hidden[catalog->nr_hidden];
+		struct err why = {0};
+
+		r = manifest_read_removed(domain, points[i], hidden, &why);
+		if (r == -ENOMEM ||
+		    (r < 0 && r != -ENOENT && problem(catalog, "%s", why.text)))
+			return fail(err, -ENOMEM, "out of memory");
+		catalog->nr_damaged += r < 0 && r != -ENOENT;
+		if (r < 0)
+			continue;
+		lighten(*hidden);
+		catalog->nr_hidden++;
+	}
+	removal_adapt(domain, catalog);
 	return 0;
 }
 
@@ -124,6 +163,10 @@ static void place_descendants(struct order *order, size_t next)
 				place(order, i);
 }
 
+/* A problem of the chain itself. */
+#define broken(catalog, ...) \
+	((catalog)->is_broken = true, problem(catalog, __VA_ARGS__))
+
 static int place_roots(struct order *order, struct catalog *catalog)
 {
 	size_t nr_beginnings = 0;
@@ -135,12 +178,12 @@ static int place_roots(struct order *order, struct catalog *catalog)
 		if (!point || by_full_name(catalog, point->parent))
 			continue;
 		if (!point->parent[0] && ++nr_beginnings > 1 &&
-		    problem(catalog, "%s has no parent, but is not the first",
-			    point->point) < 0)
+		    broken(catalog, "%s has no parent, but is not the first",
+			   point->point) < 0)
 			return -ENOMEM;
 		if (point->parent[0] &&
-		    problem(catalog, "%s: its parent %s is missing",
-			    point->point, point->parent) < 0)
+		    broken(catalog, "%s: its parent %s is missing",
+			   point->point, point->parent) < 0)
 			return -ENOMEM;
 		place(order, i);
 		place_descendants(order, next);
@@ -156,8 +199,8 @@ static int place_loops(struct order *order, struct catalog *catalog)
 
 		if (!order->from[i])
 			continue;
-		if (problem(catalog, "%s is its own ancestor",
-			    order->from[i]->point) < 0)
+		if (broken(catalog, "%s is its own ancestor",
+			   order->from[i]->point) < 0)
 			return -ENOMEM;
 		place(order, i);
 		place_descendants(order, next);
@@ -175,8 +218,8 @@ static int report_forks(struct catalog *catalog)
 			if (strcmp(catalog->points[j]->parent, point) == 0)
 				nr_children++;
 		if (nr_children > 1 &&
-		    problem(catalog, "%s is the parent of %zu points", point,
-			    nr_children) < 0)
+		    broken(catalog, "%s is the parent of %zu points", point,
+			   nr_children) < 0)
 			return -ENOMEM;
 	}
 	return 0;
@@ -204,13 +247,14 @@ static int put_in_order(struct catalog *catalog)
 	return r < 0 ? r : report_forks(catalog);
 }
 
-int catalog_load(const struct repo_domain *domain, struct catalog **ret_catalog,
-		 struct err *err)
+/* -EAGAIN: points are removed meanwhile. */
+static int load_once(const struct repo_domain *domain,
+		     struct catalog **ret_catalog, struct err *err)
 {
 	_cleanup_catalog_ struct catalog *catalog = calloc(1, sizeof(*catalog));
 	_cleanup_strings_ char **points = NULL;
 	size_t count;
-	int r = listing_points(domain, &points, &count, err);
+	int r = listing_points(domain, ".json", &points, &count, err);
 
 	if (r < 0)
 		return r;
@@ -220,12 +264,37 @@ int catalog_load(const struct repo_domain *domain, struct catalog **ret_catalog,
 		return fail(err, -ENOMEM, "out of memory");
 	for (size_t i = 0; r == 0 && i < count; i++)
 		r = load_point(domain, points[i], catalog);
-	if (r == 0)
-		r = put_in_order(catalog);
+	if (r == -EAGAIN)
+		return r;
+	if (r < 0)
+		return fail_errno(err, r, "%s", domain->path);
+	r = load_hidden(domain, catalog, err);
+	if (r < 0)
+		return r;
+	r = put_in_order(catalog);
 	if (r < 0)
 		return fail_errno(err, r, "%s", domain->path);
 	*ret_catalog = TAKE_PTR(catalog);
 	return 0;
+}
+
+int catalog_load(const struct repo_domain *domain, struct catalog **ret_catalog,
+		 struct err *err)
+{
+	for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+		_cleanup_catalog_ struct catalog *catalog = NULL;
+		int r = load_once(domain, &catalog, err);
+
+		/* A parent may have gone between two looks as well. */
+		if (r == -EAGAIN ||
+		    (r == 0 && catalog->is_broken && attempt + 1 < ATTEMPTS))
+			continue;
+		if (r == 0)
+			*ret_catalog = TAKE_PTR(catalog);
+		return r;
+	}
+	return fail(err, -EBUSY, "%s: its points are being removed; try again",
+		    domain->path);
 }
 
 /* ------------------------------------------------------------- asking it */
@@ -294,33 +363,58 @@ const struct manifest *catalog_newest_with_disk(const struct catalog *catalog,
 	return NULL;
 }
 
-int catalog_chain_depth(const struct catalog *catalog,
-			const struct manifest *point, const char *target,
-			size_t *ret_depth, struct err *err)
+const struct manifest *catalog_hidden(const struct catalog *catalog,
+				      const char *point)
+{
+	for (size_t i = 0; i < catalog->nr_hidden; i++)
+		if (strcmp(catalog->hidden[i]->point, point) == 0)
+			return catalog->hidden[i];
+	return NULL;
+}
+
+int catalog_under(const struct catalog *catalog, const struct manifest *point,
+		  const char *target, const struct manifest **ret_under,
+		  struct err *err)
 {
 	const struct manifest_disk *disk = manifest_find_disk(point, target);
-	size_t depth = 1;
+	const struct manifest *under = NULL;
 
 	if (!disk)
 		return fail(err, -ENOENT, "%s has no disk %s", point->point,
 			    target);
-	for (; disk->backing[0]; depth++) {
-		const struct manifest *next =
-			by_full_name(catalog, disk->backing);
-
-		if (depth > catalog->nr_points)
-			return fail(err, -EBADMSG,
-				    "the disk %s of %s overlays itself", target,
-				    point->point);
-		if (!next || !manifest_find_disk(next, target))
+	if (disk->backing[0]) {
+		under = by_full_name(catalog, disk->backing);
+		if (!under)
+			under = catalog_hidden(catalog, disk->backing);
+		if (!under || !manifest_find_disk(under, target))
 			return fail(err, -EBADMSG,
 				    "the disk %s of %s is read through %s, "
 				    "which is missing",
 				    target, point->point, disk->backing);
-		disk = manifest_find_disk(next, target);
 	}
-	*ret_depth = depth;
+	*ret_under = under;
 	return 0;
+}
+
+int catalog_chain_depth(const struct catalog *catalog,
+			const struct manifest *point, const char *target,
+			size_t *ret_depth, struct err *err)
+{
+	size_t most = catalog->nr_points + catalog->nr_hidden;
+	const struct manifest *at = point;
+	size_t depth = 0;
+	int r = 0;
+
+	while (r == 0 && at) {
+		if (depth++ > most)
+			return fail(err, -EBADMSG,
+				    "the disk %s of %s overlays itself", target,
+				    point->point);
+		r = catalog_under(catalog, at, target, &at, err);
+	}
+	if (r == 0)
+		*ret_depth = depth;
+	return r;
 }
 
 int catalog_new_point(const struct catalog *catalog, time_t now,
@@ -331,7 +425,9 @@ int catalog_new_point(const struct catalog *catalog, time_t now,
 	point_stamp(now, stamp);
 	snprintf(ret_point, POINT_SIZE, "%s", stamp);
 	/* One more than there are points: one of these names is free. */
-	for (size_t n = 2; by_full_name(catalog, ret_point); n++)
+	for (size_t n = 2; by_full_name(catalog, ret_point) ||
+			   catalog_hidden(catalog, ret_point);
+	     n++)
 		snprintf(ret_point, POINT_SIZE, "%.*s-%zu", POINT_STAMP_LENGTH,
 			 stamp, n);
 	if (!point_valid(ret_point))

@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <time.h>
 
@@ -22,9 +23,12 @@ struct catalog {
 	/* Oldest first. Without domain XML and NVRAM: see manifest_read(). */
 	struct manifest **points;
 	size_t nr_points;
+	struct manifest **hidden; /* on their way out, see removal.h */
+	size_t nr_hidden;
 	char **problems; /* one line each */
 	size_t nr_problems;
 	size_t nr_damaged; /* manifests that are there but cannot be read */
+	bool is_broken;    /* the points are not one chain */
 };
 
 /* To be freed by catalog_free(). A domain without points is no error. */
@@ -50,6 +54,18 @@ int catalog_find(const struct catalog *catalog, const char *name,
  */
 const struct manifest *catalog_newest_with_disk(const struct catalog *catalog,
 						const char *target);
+
+/* The point on its way out that is called @point, or NULL. */
+const struct manifest *catalog_hidden(const struct catalog *catalog,
+				      const char *point);
+
+/*
+ * The point whose image is under the one of the disk @target at @point, hidden
+ * or not; NULL in @ret_under: none is. -EBADMSG: it is missing.
+ */
+int catalog_under(const struct catalog *catalog, const struct manifest *point,
+		  const char *target, const struct manifest **ret_under,
+		  struct err *err);
 
 /*
  * How many images the disk @target of @point is read through, 1 for a

@@ -18,12 +18,16 @@
 #include "repo/manifest.h"
 #include "repo/repo.h"
 
+#define READER_WAIT_MS 600000
+
 void repo_domain_close(struct repo_domain *domain)
 {
 	if (!domain)
 		return;
 	if (domain->lock_fd >= 0)
 		close(domain->lock_fd);
+	if (domain->reader_fd >= 0)
+		close(domain->reader_fd);
 	free(domain->path);
 	free(domain);
 }
@@ -34,7 +38,7 @@ static struct repo_domain *domain_at(const struct repo *repo,
 	struct repo_domain *domain = calloc(1, sizeof(*domain));
 
 	if (domain) {
-		domain->lock_fd = -1;
+		domain->lock_fd = domain->reader_fd = -1;
 		memcpy(domain->repo_id, repo->id, UUID_SIZE);
 		domain->path = io_format("%s/%s", repo->path, directory);
 	}
@@ -56,7 +60,7 @@ static int owner(const struct repo_domain *domain, char ret_uuid[UUID_SIZE],
 	_cleanup_strings_ char **points = NULL;
 	struct err first = {0};
 	size_t count;
-	int r = listing_points(domain, &points, &count, err);
+	int r = listing_points(domain, ".json", &points, &count, err);
 
 	if (r < 0)
 		return r;
@@ -77,6 +81,27 @@ static int owner(const struct repo_domain *domain, char ret_uuid[UUID_SIZE],
 static bool exists(const struct repo_domain *domain)
 {
 	return access(domain->path, F_OK) == 0;
+}
+
+/* It leads nowhere else. What is not there yet does not either. */
+static int check_places(const struct repo_domain *domain, struct err *err)
+{
+	static const char *const names[] = {"", "/points", "/disks"};
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < 3; i++) {
+		_cleanup_free_ char *path =
+			io_format("%s%s", domain->path, names[i]);
+		struct err why = {0};
+
+		r = path ? io_check_directory(path, &why)
+			 : fail(&why, -ENOMEM, "out of memory");
+		if (r == -ENOENT)
+			r = 0;
+		if (r < 0)
+			fail(err, r, "%s", why.text);
+	}
+	return r;
 }
 
 typedef bool (*match_function)(const struct repo_domain *domain,
@@ -118,7 +143,7 @@ static int scan(const struct repo *repo, match_function match,
 
 		if (!domain)
 			return -ENOMEM;
-		if (!match(domain, wanted))
+		if (check_places(domain, NULL) < 0 || !match(domain, wanted))
 			continue;
 		*ret_domain = TAKE_PTR(domain);
 		return 0;
@@ -133,9 +158,22 @@ static int make_dir(const char *parent, const char *name, struct err *err)
 
 	if (!path)
 		return fail(err, -ENOMEM, "out of memory");
-	if (mkdir(path, 0700) == 0)
-		return io_sync_dir(parent, err);
-	return errno == EEXIST ? 0 : fail_errno(err, -errno, "%s", path);
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+		return fail_errno(err, -errno, "%s", path);
+	/* Whoever made it may have been killed before this. */
+	return io_sync_dir(parent, err);
+}
+
+/* It is there from the beginning, so that who only reads makes nothing. */
+static int make_reader_lock(const struct repo_domain *domain, struct err *err)
+{
+	_cleanup_free_ char *path = io_format("%s/.reading", domain->path);
+	_cleanup_close_ int fd = -1;
+
+	if (!path)
+		return fail(err, -ENOMEM, "out of memory");
+	fd = io_open_regular(path, O_RDWR | O_CREAT, err);
+	return fd < 0 ? fd : 0;
 }
 
 static int make_and_lock(const struct repo *repo, struct repo_domain *domain,
@@ -151,7 +189,9 @@ static int make_and_lock(const struct repo *repo, struct repo_domain *domain,
 	domain->lock_fd = lock_take(lock, 0, err);
 	if (domain->lock_fd < 0)
 		return domain->lock_fd;
-	r = make_dir(domain->path, "points", err);
+	r = make_reader_lock(domain, err);
+	if (r == 0)
+		r = make_dir(domain->path, "points", err);
 	return r < 0 ? r : make_dir(domain->path, "disks", err);
 }
 
@@ -168,6 +208,9 @@ static int locate(const struct repo *repo, const char *name, const char *uuid,
 	named = domain_at(repo, directory, err);
 	if (!named)
 		return -ENOMEM;
+	r = check_places(named, err);
+	if (r < 0)
+		return r;
 	if (!owner_is(named, uuid)) {
 		r = scan(repo, owner_is, uuid, &found, err);
 		if (r < 0)
@@ -213,6 +256,9 @@ int repo_domain_open(const struct repo *repo, const char *name,
 	domain = domain_at(repo, directory, err);
 	if (!domain)
 		return -ENOMEM;
+	r = check_places(domain, err);
+	if (r < 0)
+		return r;
 	if (!exists(domain)) {
 		repo_domain_close(TAKE_PTR(domain));
 		r = scan(repo, uuid_valid(name) ? owner_is : newest_name_is,
@@ -227,6 +273,61 @@ int repo_domain_open(const struct repo *repo, const char *name,
 			    repo->path, name, repo->path);
 	*ret_domain = TAKE_PTR(domain);
 	return 0;
+}
+
+int repo_domain_lock_known(const struct repo *repo, const char *name,
+			   struct repo_domain **ret_domain, struct err *err)
+{
+	_cleanup_repo_domain_ struct repo_domain *domain = NULL;
+	_cleanup_free_ char *lock = NULL;
+	int r = repo_domain_open(repo, name, &domain, err);
+
+	if (r < 0)
+		return r;
+	lock = io_format("%s/.lock", domain->path);
+	if (!lock)
+		return fail(err, -ENOMEM, "out of memory");
+	domain->lock_fd = lock_take(lock, 0, err);
+	if (domain->lock_fd < 0)
+		return domain->lock_fd;
+	*ret_domain = TAKE_PTR(domain);
+	return 0;
+}
+
+int repo_domain_begin_reading(struct repo_domain *domain, struct err *err)
+{
+	_cleanup_free_ char *path = io_format("%s/.reading", domain->path);
+	struct err why = {0};
+
+	if (!path)
+		return fail(err, -ENOMEM, "out of memory");
+	domain->reader_fd = lock_share(path, READER_WAIT_MS, &why);
+	if (domain->reader_fd >= 0 || domain->reader_fd == -EROFS ||
+	    domain->reader_fd == -EACCES)
+		return 0;
+	if (domain->reader_fd == -EBUSY)
+		return fail(err, -EBUSY,
+			    "%s: a point is being removed (prune); try again "
+			    "later",
+			    domain->path);
+	return fail(err, why.code, "%s", why.text);
+}
+
+int repo_domain_stop_readers(const struct repo_domain *domain, struct err *err)
+{
+	_cleanup_free_ char *path = io_format("%s/.reading", domain->path);
+	struct err why = {0};
+	int fd;
+
+	if (!path)
+		return fail(err, -ENOMEM, "out of memory");
+	fd = lock_take(path, 0, &why);
+	if (fd == -EBUSY)
+		return fail(err, fd,
+			    "%s: is being read (restore, export or "
+			    "verify)",
+			    domain->path);
+	return fd < 0 ? fail(err, fd, "%s", why.text) : fd;
 }
 
 static bool is_domain_directory(const char *path, const char *name)

@@ -8,7 +8,8 @@
  * continuing the other's chain.
  *
  * Who writes holds the lock from before he looks until after he committed.
- * Readers take none: what is committed does not change.
+ * Readers do not mind: what is committed does not change.  Pruning is what
+ * they do mind, so who reads images keeps it away with a lock of its own.
  */
 #pragma once
 
@@ -24,7 +25,8 @@ struct repo;
 struct repo_domain {
 	char *path; /* REPO/DOMAIN */
 	char repo_id[UUID_SIZE];
-	int lock_fd; /* -1: opened for reading */
+	int lock_fd;   /* -1: opened for reading */
+	int reader_fd; /* keeps images in place; -1: does not */
 };
 
 /*
@@ -43,6 +45,22 @@ int repo_domain_lock(const struct repo *repo, const char *name,
  */
 int repo_domain_open(const struct repo *repo, const char *name,
 		     struct repo_domain **ret_domain, struct err *err);
+
+/* The same, and locks it, as only a domain that has points can be. */
+int repo_domain_lock_known(const struct repo *repo, const char *name,
+			   struct repo_domain **ret_domain, struct err *err);
+
+/*
+ * Keeps the images of @domain where they are until it is closed. Waits for a
+ * point that is being removed, ten minutes at most, then -EBUSY. Where the
+ * lock cannot be had for want of permission, nothing can be removed by this
+ * host either.
+ */
+int repo_domain_begin_reading(struct repo_domain *domain, struct err *err);
+
+/* Until the descriptor it returns is closed, nobody begins to read. -EBUSY:
+ * somebody does. */
+int repo_domain_stop_readers(const struct repo_domain *domain, struct err *err);
 
 void repo_domain_close(struct repo_domain *domain);
 DEFINE_CLEANUP(struct repo_domain *, repo_domain_close);

@@ -19,6 +19,8 @@
 #include "base/run.h"
 #include "repo/catalog.h"
 #include "repo/domain.h"
+#include "repo/json.h"
+#include "repo/listing.h"
 #include "repo/manifest.h"
 #include "repo/qcow2.h"
 
@@ -42,6 +44,19 @@ char *image_partial_path(const struct repo_domain *domain, const char *target,
 	return path ? io_format("%s.partial", path) : NULL;
 }
 
+char *sums_path(const struct repo_domain *domain, const char *target,
+		const char *point)
+{
+	return io_format("%s/disks/%s/%s.sums", domain->path, target, point);
+}
+
+char *sums_partial_path(const struct repo_domain *domain, const char *target,
+			const char *point)
+{
+	return io_format("%s/disks/%s/%s.sums.partial", domain->path, target,
+			 point);
+}
+
 static char *directory_path(const struct repo_domain *domain,
 			    const char *target)
 {
@@ -59,17 +74,91 @@ static int check_names(const char *target, const char *point, struct err *err)
 	return 0;
 }
 
-static int make_directory(const struct repo_domain *domain, const char *target,
+int image_check_directory(const struct repo_domain *domain, const char *target,
 			  struct err *err)
+{
+	_cleanup_free_ char *path = directory_path(domain, target);
+	struct err why = {0};
+	int r = path ? io_check_directory(path, &why)
+		     : fail(&why, -ENOMEM, "out of memory");
+
+	return r == 0 || r == -ENOENT ? 0 : fail(err, r, "%s", why.text);
+}
+
+int image_make_directory(const struct repo_domain *domain, const char *target,
+			 struct err *err)
 {
 	_cleanup_free_ char *disks = io_format("%s/disks", domain->path);
 	_cleanup_free_ char *path = directory_path(domain, target);
 
 	if (!disks || !path)
 		return fail(err, -ENOMEM, "out of memory");
-	if (mkdir(path, 0700) == 0)
-		return io_sync_dir(disks, err);
-	return errno == EEXIST ? 0 : fail_errno(err, -errno, "%s", path);
+	if (mkdir(path, 0700) < 0) {
+		int r = errno == EEXIST
+				? image_check_directory(domain, target, err)
+				: fail_errno(err, -errno, "%s", path);
+
+		if (r < 0)
+			return r;
+	}
+	/* Whoever made it may have been killed before this. */
+	return io_sync_dir(disks, err);
+}
+
+int image_sync_directory(const struct repo_domain *domain, const char *target,
+			 struct err *err)
+{
+	_cleanup_free_ char *path = directory_path(domain, target);
+
+	return path ? io_sync_dir(path, err)
+		    : fail(err, -ENOMEM, "out of memory");
+}
+
+/* 1: the image @path is over the file @name. */
+static int is_over(const char *path, const char *name)
+{
+	_cleanup_close_ int fd = io_open_regular(path, O_RDONLY, NULL);
+	struct qcow2_header header;
+	int r;
+
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	r = qcow2_read_header(fd, &header);
+	return r < 0 ? r : strcmp(header.backing, name) == 0;
+}
+
+int image_find_over(const struct repo_domain *domain, const char *target,
+		    const char *point, unsigned int *ret_count,
+		    char ret_over[POINT_SIZE], struct err *err)
+{
+	_cleanup_free_ char *directory = directory_path(domain, target);
+	_cleanup_free_ char *name = io_format("%s.qcow2", point);
+	_cleanup_strings_ char **images = NULL;
+	size_t count;
+	int r;
+
+	*ret_count = 0;
+	ret_over[0] = '\0';
+	if (!directory || !name)
+		return fail(err, -ENOMEM, "out of memory");
+	r = image_check_directory(domain, target, err);
+	if (r == 0)
+		r = listing_read(directory, ".qcow2", &images, &count, err);
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		_cleanup_free_ char *path =
+			io_format("%s/%s.qcow2", directory, images[i]);
+		int over = path ? is_over(path, name) : -ENOMEM;
+
+		if (over < 0)
+			r = fail(err, -EBADMSG,
+				 "%s: what it is laid over cannot be read",
+				 path ? path : directory);
+		if (over <= 0)
+			continue;
+		++*ret_count;
+		snprintf(ret_over, POINT_SIZE, "%s", images[i]);
+	}
+	return r;
 }
 
 static int run_create(const char *path, uint64_t size_bytes,
@@ -94,6 +183,27 @@ static int run_create(const char *path, uint64_t size_bytes,
 	return run_command(argv, err);
 }
 
+int image_make_overlay(const char *path, const char *over, uint64_t size_bytes,
+		       struct err *err)
+{
+	_cleanup_free_ char *size = io_format("%" PRIu64, size_bytes);
+	const char *argv[] = {"qemu-img", "create", "-q", "-f", "qcow2",
+			      "-F",       "qcow2",  "-b", over, "--",
+			      path,       size,     NULL};
+
+	if (!size)
+		return fail(err, -ENOMEM, "out of memory");
+	return run_command(argv, err);
+}
+
+int image_mend(const char *path, struct err *err)
+{
+	const char *argv[] = {"qemu-img", "check", "-q", "-r", "leaks",
+			      "-f",       "qcow2", "--", path, NULL};
+
+	return run_command(argv, err);
+}
+
 int image_create_partial(const struct repo_domain *domain, const char *target,
 			 const char *point, uint64_t size_bytes,
 			 const char *backing, char **ret_path, struct err *err)
@@ -107,7 +217,7 @@ int image_create_partial(const struct repo_domain *domain, const char *target,
 		name = io_format("%s.qcow2", backing);
 	}
 	if (r == 0)
-		r = make_directory(domain, target, err);
+		r = image_make_directory(domain, target, err);
 	if (r < 0)
 		return r;
 	if (!path || (backing && backing[0] && !name))
@@ -121,6 +231,21 @@ int image_create_partial(const struct repo_domain *domain, const char *target,
 	return 0;
 }
 
+char *image_alone(const char *path)
+{
+	_cleanup_json_ struct json_object *options = json_new();
+	_cleanup_free_ char *text = NULL;
+	struct json_object *file;
+
+	json_add_string(options, "driver", "qcow2");
+	json_add_string(options, "backing", NULL);
+	file = json_add_object(options, "file");
+	json_add_string(file, "driver", "file");
+	json_add_string(file, "filename", path);
+	text = options && file ? json_text(options) : NULL;
+	return text ? io_format("json:%s", text) : NULL;
+}
+
 /* Holes are a saving: an image without them is as good. */
 static void dig_holes(int fd)
 {
@@ -130,7 +255,7 @@ static void dig_holes(int fd)
 		(void)qcow2_dig_holes(fd, &header);
 }
 
-static int make_durable(const char *path, struct err *err)
+int image_make_durable(const char *path, struct err *err)
 {
 	_cleanup_close_ int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
 
@@ -148,156 +273,46 @@ int image_finish(const struct repo_domain *domain, const char *target,
 	_cleanup_free_ char *partial =
 		image_partial_path(domain, target, point);
 	_cleanup_free_ char *path = image_path(domain, target, point);
-	_cleanup_free_ char *directory = directory_path(domain, target);
+	_cleanup_free_ char *sums_partial =
+		sums_partial_path(domain, target, point);
+	_cleanup_free_ char *sums = sums_path(domain, target, point);
 	int r = check_names(target, point, err);
 
 	if (r < 0)
 		return r;
-	if (!partial || !path || !directory)
+	if (!partial || !path || !sums_partial || !sums)
 		return fail(err, -ENOMEM, "out of memory");
-	r = make_durable(partial, err);
+	r = image_make_durable(partial, err);
 	if (r < 0)
 		return r;
 	if (access(path, F_OK) == 0)
 		return fail(err, -EEXIST, "%s: exists already", path);
+	if (rename(sums_partial, sums) < 0)
+		return fail_errno(err, -errno, "%s", sums);
 	if (rename(partial, path) < 0)
 		return fail_errno(err, -errno, "%s", path);
-	return io_sync_dir(directory, err);
-}
-
-/* ------------------------------------------------------------- removing */
-
-static int discard(const char *directory, const char *name, const char *suffix,
-		   unsigned int *removed, struct err *err)
-{
-	_cleanup_free_ char *path =
-		io_format("%s/%s%s", directory, name, suffix);
-
-	if (!path)
-		return fail(err, -ENOMEM, "out of memory");
-	if (unlink(path) < 0)
-		return fail_errno(err, -errno, "%s", path);
-	++*removed;
-	return 0;
-}
-
-/* Removes everything in @directory that ends in @suffix. */
-static int discard_all(const char *directory, const char *suffix,
-		       unsigned int *removed, struct err *err)
-{
-	_cleanup_strings_ char **names = NULL;
-	size_t count;
-	int r = listing_read(directory, suffix, &names, &count, err);
-
-	for (size_t i = 0; r == 0 && i < count; i++)
-		r = discard(directory, names[i], suffix, removed, err);
-	return r;
-}
-
-static bool has_manifest(const struct catalog *catalog, const char *target,
-			 const char *point)
-{
-	for (size_t i = 0; i < catalog->nr_points; i++)
-		if (strcmp(catalog->points[i]->point, point) == 0)
-			return manifest_find_disk(catalog->points[i], target);
-	return false;
-}
-
-/*
- * True if another image of the directory is read through @point's, or if that
- * cannot be known. Asked of the files: their manifests may be on their way.
- */
-static bool is_backing(const char *directory, char **points, const char *point)
-{
-	_cleanup_free_ char *name = io_format("%s.qcow2", point);
-
-	if (!name)
-		return true;
-	for (char **other = points; *other; other++) {
-		_cleanup_free_ char *path =
-			io_format("%s/%s.qcow2", directory, *other);
-		_cleanup_close_ int fd =
-			path ? open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
-			     : -1;
-		struct qcow2_header header;
-
-		if (fd < 0 && path && errno == ENOENT)
-			continue;
-		if (fd < 0 || qcow2_read_header(fd, &header) < 0 ||
-		    strcmp(header.backing, name) == 0)
-			return true;
-	}
-	return false;
-}
-
-static int discard_images(const char *directory, const struct catalog *catalog,
-			  const char *target, unsigned int *removed,
-			  struct err *err)
-{
-	_cleanup_strings_ char **points = NULL;
-	size_t count;
-	int r = discard_all(directory, ".qcow2.partial", removed, err);
-
-	if (r < 0 || catalog->nr_damaged)
-		return r;
-	r = listing_read(directory, ".qcow2", &points, &count, err);
-	for (size_t i = 0; r == 0 && i < count; i++)
-		if (point_valid(points[i]) &&
-		    !has_manifest(catalog, target, points[i]) &&
-		    !is_backing(directory, points, points[i]))
-			r = discard(directory, points[i], ".qcow2", removed,
-				    err);
-	return r;
-}
-
-int image_discard_leftovers(const struct repo_domain *domain,
-			    const struct catalog *catalog,
-			    unsigned int *ret_removed, struct err *err)
-{
-	_cleanup_free_ char *points = io_format("%s/points", domain->path);
-	_cleanup_free_ char *disks = io_format("%s/disks", domain->path);
-	_cleanup_strings_ char **targets = NULL;
-	unsigned int removed = 0;
-	size_t count;
-	int r;
-
-	if (!points || !disks)
-		return fail(err, -ENOMEM, "out of memory");
-	r = discard_all(points, ".json.tmp", &removed, err);
-	if (r == 0)
-		r = listing_read(disks, "", &targets, &count, err);
-	for (size_t i = 0; r == 0 && i < count; i++) {
-		_cleanup_free_ char *directory =
-			directory_path(domain, targets[i]);
-
-		if (!directory)
-			return fail(err, -ENOMEM, "out of memory");
-		if (disk_target_valid(targets[i]))
-			r = discard_images(directory, catalog, targets[i],
-					   &removed, err);
-	}
-	if (r == 0)
-		*ret_removed = removed;
-	return r;
+	return image_sync_directory(domain, target, err);
 }
 
 /* ------------------------------------------------------------- checking */
 
+/* @other_bytes: another size that it may have instead, 0: none. */
 static int check_header(const char *path, const struct manifest_disk *disk,
-			struct err *err)
+			uint64_t other_bytes, struct err *err)
 {
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	struct err why = {0};
+	_cleanup_close_ int fd = io_open_regular(path, O_RDONLY, &why);
 	_cleanup_free_ char *backing = io_format("%s.qcow2", disk->backing);
 	struct qcow2_header header;
 	int r;
 
-	if (fd < 0 && errno == ENOENT)
+	if (fd == -ENOENT)
 		return fail(err, -EBADMSG,
 			    "%s: missing; this point and the ones made on it "
 			    "cannot be restored",
 			    path);
 	if (fd < 0)
-		return fail_errno(err, -errno, "%s", path);
+		return fail(err, fd, "%s", why.text);
 	if (!backing)
 		return fail(err, -ENOMEM, "out of memory");
 	r = qcow2_read_header(fd, &header);
@@ -305,11 +320,16 @@ static int check_header(const char *path, const struct manifest_disk *disk,
 		return fail(err, r, "%s: not a qcow2 image", path);
 	if (r < 0)
 		return fail_errno(err, r, "%s", path);
-	if (header.size_bytes != disk->size_bytes)
+	if (header.size_bytes != disk->size_bytes &&
+	    header.size_bytes != other_bytes)
 		return fail(err, -EBADMSG,
 			    "%s: a disk of %" PRIu64 " bytes, but the point's "
 			    "has %" PRIu64,
 			    path, header.size_bytes, disk->size_bytes);
+	if (header.encrypted)
+		return fail(err, -EBADMSG,
+			    "%s: encrypted, which no image of a repository is",
+			    path);
 	if (header.external_data ||
 	    strcmp(header.backing, disk->backing[0] ? backing : "") != 0)
 		return fail(err, -EBADMSG,
@@ -324,21 +344,26 @@ int image_check_chain(const struct repo_domain *domain,
 		      const struct manifest *point, const char *target,
 		      struct err *err)
 {
+	uint64_t above_bytes = 0;
 	size_t depth;
 	int r = catalog_chain_depth(catalog, point, target, &depth, err);
 
-	while (r == 0) {
+	if (r == 0)
+		r = image_check_directory(domain, target, err);
+	while (r == 0 && point) {
 		const struct manifest_disk *disk =
 			manifest_find_disk(point, target);
 		_cleanup_free_ char *path =
 			image_path(domain, target, point->point);
+		/* One on its way out becomes as large as the one above. */
+		bool grows = catalog_hidden(catalog, point->point);
 
 		if (!path)
 			return fail(err, -ENOMEM, "out of memory");
-		r = check_header(path, disk, err);
-		if (r < 0 || !disk->backing[0])
-			return r;
-		r = catalog_find(catalog, disk->backing, &point, err);
+		r = check_header(path, disk, grows ? above_bytes : 0, err);
+		above_bytes = disk->size_bytes;
+		if (r == 0)
+			r = catalog_under(catalog, point, target, &point, err);
 	}
 	return r;
 }

@@ -5,11 +5,12 @@
  * named by a relative path so that a repository can be moved.
  *
  *	image_create_partial()   <point>.qcow2.partial, being written
- *	image_finish()           <point>.qcow2, durable and read-only
+ *	image_finish()           <point>.qcow2 and <point>.sums, durable and
+ *	                         read-only
  *	manifest_commit()        the point exists
  *
- * Any step may be the last one of a run; image_discard_leftovers() removes in
- * the next what no manifest speaks of.
+ * Any step may be the last one of a run; leftovers_discard() removes in the
+ * next what no manifest speaks of.
  *
  * Clusters of 128 KiB with extended L2 entries have subclusters of exactly
  * 4 KiB: one changed block costs one block, not a cluster.
@@ -17,6 +18,8 @@
 #pragma once
 
 #include <stdint.h>
+
+#include "repo/point.h"
 
 struct catalog;
 struct err;
@@ -31,6 +34,33 @@ char *image_path(const struct repo_domain *domain, const char *target,
 		 const char *point);
 char *image_partial_path(const struct repo_domain *domain, const char *target,
 			 const char *point);
+/* The same of what says which blocks it was given, see sums.h. */
+char *sums_path(const struct repo_domain *domain, const char *target,
+		const char *point);
+char *sums_partial_path(const struct repo_domain *domain, const char *target,
+			const char *point);
+
+/* That the directory for images of @target, if there is one, is no symbolic
+ * link. -EBADMSG: it is; it may lead out of the repository. */
+int image_check_directory(const struct repo_domain *domain, const char *target,
+			  struct err *err);
+
+/* The directory for images of @target; it may be there. */
+int image_make_directory(const struct repo_domain *domain, const char *target,
+			 struct err *err);
+
+/*
+ * How many images of @target are over the one of @point, by their own headers:
+ * manifests may be missing or wrong. @ret_over is the point of the last one
+ * found, "" if there is none. -EBADMSG: of one of them it cannot be known.
+ */
+int image_find_over(const struct repo_domain *domain, const char *target,
+		    const char *point, unsigned int *ret_count,
+		    char ret_over[POINT_SIZE], struct err *err);
+
+/* fsync of that directory. */
+int image_sync_directory(const struct repo_domain *domain, const char *target,
+			 struct err *err);
 
 /*
  * Makes the image of @size_bytes, empty or, if @backing is a point and not
@@ -42,21 +72,32 @@ int image_create_partial(const struct repo_domain *domain, const char *target,
 			 const char *point, uint64_t size_bytes,
 			 const char *backing, char **ret_path, struct err *err);
 
+/* Makes @path, or replaces it, of @size_bytes, reading through to the image
+ * @over: for what somebody writes who is not a backup. */
+int image_make_overlay(const char *path, const char *over, uint64_t size_bytes,
+		       struct err *err);
+
+/* Frees the clusters of @path that nothing refers to: a qemu-nbd that was
+ * killed leaves some, and no other harm. */
+int image_mend(const char *path, struct err *err);
+
+/* Of the image @path, which its writer flushed and closed: digs holes, makes it
+ * read-only, fsync. */
+int image_make_durable(const char *path, struct err *err);
+
 /*
- * After its writer flushed and closed it: digs holes, fsync, read-only,
- * rename, fsync of the directory.
+ * How to open the image @path without those under it, for struct ship_image.
+ * The caller frees it; NULL: out of memory.
+ */
+char *image_alone(const char *path);
+
+/*
+ * After its writer flushed and closed it, and its sums are durable
+ * (sums_writer_finish()): makes it durable, renames both, fsync of the
+ * directory.
  */
 int image_finish(const struct repo_domain *domain, const char *target,
 		 const char *point, struct err *err);
-
-/*
- * Removes what a run that failed or was killed left behind: partial images,
- * images without a manifest that no other one is read through, temporary
- * manifests. If a manifest is damaged, images stay. The domain is locked.
- */
-int image_discard_leftovers(const struct repo_domain *domain,
-			    const struct catalog *catalog,
-			    unsigned int *ret_removed, struct err *err);
 
 /*
  * That every image that the disk @target of @point is read through is there,

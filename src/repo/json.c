@@ -50,6 +50,12 @@ void json_add_string(struct json_object *object, const char *key,
 	add(object, key, value ? json_object_new_string(value) : NULL);
 }
 
+void json_add_text(struct json_object *object, const char *key,
+		   const char *value)
+{
+	json_add_string(object, key, *value ? value : NULL);
+}
+
 void json_add_uint(struct json_object *object, const char *key, uint64_t value)
 {
 	add(object, key, json_object_new_uint64(value));
@@ -68,19 +74,49 @@ void json_add_real(struct json_object *object, const char *key, double value)
 	add(object, key, json_object_new_double_s(value, text));
 }
 
+static struct json_object *find_or_add(struct json_object *parent,
+				       const char *key, json_type type,
+				       struct json_object *empty)
+{
+	struct json_object *there = NULL;
+
+	if (!json_object_object_get_ex(parent, key, &there) ||
+	    !json_object_is_type(there, type))
+		return add(parent, key, empty);
+	json_object_put(empty);
+	return there;
+}
+
 struct json_object *json_add_object(struct json_object *parent, const char *key)
 {
-	return add(parent, key, json_object_new_object());
+	return find_or_add(parent, key, json_type_object,
+			   json_object_new_object());
 }
 
 struct json_object *json_add_array(struct json_object *parent, const char *key)
 {
-	return add(parent, key, json_object_new_array());
+	return find_or_add(parent, key, json_type_array,
+			   json_object_new_array());
 }
 
 struct json_object *json_append_object(struct json_object *array)
 {
 	return append(array, json_object_new_object());
+}
+
+struct json_object *json_object_at(struct json_object *array, size_t index)
+{
+	struct json_object *there =
+		array ? json_object_array_get_idx(array, index) : NULL;
+
+	return json_object_is_type(there, json_type_object)
+		       ? there
+		       : json_append_object(array);
+}
+
+void json_append(struct json_object *array, struct json_object *object)
+{
+	append(array, object);
 }
 
 void json_append_string(struct json_object *array, const char *value)
@@ -169,20 +205,25 @@ static int typed_field(const struct json_object *object, const char *key,
 	return 0;
 }
 
-int json_get_string(const struct json_object *object, const char *key,
-		    const char **ret_value, struct err *err)
+/* What @key names is the string @value. */
+static int take_string(struct json_object *value, const char *key,
+		       const char **ret_value, struct err *err)
 {
-	struct json_object *value;
-	const char *text;
-	int r = typed_field(object, key, json_type_string, &value, err);
+	const char *text = json_object_get_string(value);
 
-	if (r < 0)
-		return r;
-	text = json_object_get_string(value);
 	if (strlen(text) != (size_t)json_object_get_string_len(value))
 		return fail(err, -EBADMSG, "\"%s\" has a zero byte in it", key);
 	*ret_value = text;
 	return 0;
+}
+
+int json_get_string(const struct json_object *object, const char *key,
+		    const char **ret_value, struct err *err)
+{
+	struct json_object *value;
+	int r = typed_field(object, key, json_type_string, &value, err);
+
+	return r < 0 ? r : take_string(value, key, ret_value, err);
 }
 
 int json_get_string_or_null(const struct json_object *object, const char *key,
@@ -262,4 +303,14 @@ int json_get_item(const struct json_object *array, size_t index,
 		return fail(err, -EBADMSG, "entry %zu is not an object", index);
 	*ret_object = value;
 	return 0;
+}
+
+int json_get_string_item(const struct json_object *array, size_t index,
+			 const char **ret_value, struct err *err)
+{
+	struct json_object *value = json_object_array_get_idx(array, index);
+
+	if (!value || !json_object_is_type(value, json_type_string))
+		return fail(err, -EBADMSG, "entry %zu is not a string", index);
+	return take_string(value, "entry", ret_value, err);
 }

@@ -38,16 +38,24 @@ struct json_object *json_new(void);
  */
 void json_add_string(struct json_object *object, const char *key,
 		     const char *value); /* NULL becomes null */
+void json_add_text(struct json_object *object, const char *key,
+		   const char *value); /* "" becomes null */
 void json_add_uint(struct json_object *object, const char *key, uint64_t value);
 void json_add_bool(struct json_object *object, const char *key, bool value);
 /* For seconds and rates; written with three decimals. */
 void json_add_real(struct json_object *object, const char *key, double value);
 
-/* An empty object or array in @parent, who owns it. */
+/* The object or array of that name in @parent, who owns it; an empty one is
+ * made if there is none. */
 struct json_object *json_add_object(struct json_object *parent,
 				    const char *key);
 struct json_object *json_add_array(struct json_object *parent, const char *key);
+/* An empty object at the end of @array; or entry @index of it, which is that if
+ * there is no such object. */
 struct json_object *json_append_object(struct json_object *array);
+struct json_object *json_object_at(struct json_object *array, size_t index);
+/* @object becomes the array's. */
+void json_append(struct json_object *array, struct json_object *object);
 void json_append_string(struct json_object *array, const char *value);
 
 /*
@@ -87,3 +95,6 @@ int json_get_object(const struct json_object *object, const char *key,
 /* Item @index of an array, which must be an object. */
 int json_get_item(const struct json_object *array, size_t index,
 		  const struct json_object **ret_object, struct err *err);
+/* The same for a string, which stays with @array. */
+int json_get_string_item(const struct json_object *array, size_t index,
+			 const char **ret_value, struct err *err);

@@ -85,8 +85,8 @@ int listing_read(const char *path, const char *suffix, char ***ret_names,
 	return 0;
 }
 
-int listing_points(const struct repo_domain *domain, char ***ret_points,
-		   size_t *ret_count, struct err *err)
+int listing_points(const struct repo_domain *domain, const char *suffix,
+		   char ***ret_points, size_t *ret_count, struct err *err)
 {
 	_cleanup_free_ char *path = io_format("%s/points", domain->path);
 	_cleanup_strings_ char **names = NULL;
@@ -95,13 +95,12 @@ int listing_points(const struct repo_domain *domain, char ***ret_points,
 
 	if (!path)
 		return fail(err, -ENOMEM, "out of memory");
-	r = listing_read(path, ".json", &names, &count, err);
+	r = listing_read(path, suffix, &names, &count, err);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < count; i++) {
-		char *name = names[i];
+		char *name = TAKE_PTR(names[i]);
 
-		names[i] = NULL;
 		if (point_valid(name))
 			names[kept++] = name;
 		else

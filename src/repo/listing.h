@@ -27,6 +27,7 @@ int strings_append(char ***strings, size_t *count, const char *text);
 int listing_read(const char *path, const char *suffix, char ***ret_names,
 		 size_t *ret_count, struct err *err);
 
-/* The points of a domain by the names of their manifests. */
-int listing_points(const struct repo_domain *domain, char ***ret_points,
-		   size_t *ret_count, struct err *err);
+/* The points of a domain that have a file which ends in @suffix beside the
+ * manifests: ".json" for the manifests themselves. */
+int listing_points(const struct repo_domain *domain, const char *suffix,
+		   char ***ret_points, size_t *ret_count, struct err *err);

@@ -10,11 +10,6 @@
 #include "repo/base64.h"
 #include "repo/json.h"
 
-static const char *or_null(const char *text)
-{
-	return *text ? text : NULL;
-}
-
 static int write_disk(struct json_object *to, const struct manifest *manifest,
 		      const struct manifest_disk *disk)
 {
@@ -23,10 +18,10 @@ static int write_disk(struct json_object *to, const struct manifest *manifest,
 
 	json_add_string(to, "target", disk->target);
 	json_add_string(to, "file", file);
-	json_add_string(to, "backing", or_null(disk->backing));
+	json_add_text(to, "backing", disk->backing);
 	json_add_uint(to, "size_bytes", disk->size_bytes);
 	json_add_uint(to, "block_bytes", disk->block_bytes);
-	json_add_string(to, "epoch", or_null(disk->epoch));
+	json_add_text(to, "epoch", disk->epoch);
 	json_add_bool(to, "full", disk->full);
 	json_add_uint(to, "blocks_changed", disk->blocks_changed);
 	json_add_uint(to, "bytes_sent", disk->bytes_sent);
@@ -56,11 +51,11 @@ static int write_lists(struct json_object *to, const struct manifest *manifest)
 	struct json_object *left_out = json_add_array(to, "left_out");
 
 	for (size_t i = 0; i < manifest->nr_disks; i++)
-		if (write_disk(json_append_object(disks), manifest,
+		if (write_disk(json_object_at(disks, i), manifest,
 			       &manifest->disks[i]) < 0)
 			return -ENOMEM;
 	for (size_t i = 0; i < manifest->nr_left_out; i++) {
-		struct json_object *item = json_append_object(left_out);
+		struct json_object *item = json_object_at(left_out, i);
 
 		json_add_string(item, "target", manifest->left_out[i].target);
 		json_add_string(item, "reason", manifest->left_out[i].reason);
@@ -68,16 +63,16 @@ static int write_lists(struct json_object *to, const struct manifest *manifest)
 	return 0;
 }
 
-char *manifest_text(const struct manifest *manifest)
+static char *text_over(struct json_object *object,
+		       const struct manifest *manifest)
 {
-	_cleanup_json_ struct json_object *object = json_new();
 	char created[UTC_SIZE];
 
 	utc_format(manifest->created, created);
 	json_add_uint(object, "format", MANIFEST_FORMAT);
 	json_add_string(object, "repository", manifest->repo_id);
 	json_add_string(object, "point", manifest->point);
-	json_add_string(object, "parent", or_null(manifest->parent));
+	json_add_text(object, "parent", manifest->parent);
 	json_add_string(object, "created", created);
 	json_add_string(object, "consistency",
 			consistency_name(manifest->consistency));
@@ -87,4 +82,21 @@ char *manifest_text(const struct manifest *manifest)
 	    write_domain(json_add_object(object, "domain"), manifest) < 0)
 		return NULL;
 	return object ? json_text(object) : NULL;
+}
+
+char *manifest_text(const struct manifest *manifest)
+{
+	_cleanup_json_ struct json_object *object = json_new();
+
+	return text_over(object, manifest);
+}
+
+char *manifest_text_over(const char *text, size_t size_bytes,
+			 const struct manifest *manifest)
+{
+	_cleanup_json_ struct json_object *object = NULL;
+
+	if (json_parse(text, size_bytes, &object, NULL) < 0)
+		return NULL;
+	return text_over(object, manifest);
 }

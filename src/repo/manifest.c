@@ -98,30 +98,50 @@ const char *consistency_name(enum consistency consistency)
 	return names[consistency];
 }
 
-static char *manifest_path(const struct repo_domain *domain, const char *point)
+char *manifest_path(const struct repo_domain *domain, const char *point)
 {
 	return io_format("%s/points/%s.json", domain->path, point);
 }
 
-int manifest_read(const struct repo_domain *domain, const char *point,
-		  struct manifest **ret_manifest, struct err *err)
+char *manifest_removed_path(const struct repo_domain *domain, const char *point)
 {
-	_cleanup_free_ char *path = NULL, *text = NULL;
+	return io_format("%s/points/%s.json.removed", domain->path, point);
+}
+
+static int read_path(const char *path, const char *point,
+		     struct manifest **ret_manifest, struct err *err)
+{
+	_cleanup_free_ char *text = NULL;
 	size_t size_bytes;
 	int r;
 
 	if (!point_valid(point))
 		return fail(err, -EINVAL, "%s: not the name of a point", point);
-	path = manifest_path(domain, point);
 	if (!path)
 		return fail(err, -ENOMEM, "out of memory");
-	r = io_read_file(path, MANIFEST_MAX_BYTES, &text, &size_bytes, err);
+	r = io_read_regular(path, MANIFEST_MAX_BYTES, &text, &size_bytes, err);
 	if (r < 0)
 		return r;
 	r = manifest_parse(text, size_bytes, point, ret_manifest, err);
 	if (r < 0)
 		err_prefix(err, "%s", path);
 	return r;
+}
+
+int manifest_read(const struct repo_domain *domain, const char *point,
+		  struct manifest **ret_manifest, struct err *err)
+{
+	_cleanup_free_ char *path = manifest_path(domain, point);
+
+	return read_path(path, point, ret_manifest, err);
+}
+
+int manifest_read_removed(const struct repo_domain *domain, const char *point,
+			  struct manifest **ret_manifest, struct err *err)
+{
+	_cleanup_free_ char *path = manifest_removed_path(domain, point);
+
+	return read_path(path, point, ret_manifest, err);
 }
 
 /* What cannot be read back was not written: memory ran out, or a bug. */
@@ -138,20 +158,44 @@ static int check_text(const char *text, const char *point, struct err *err)
 	return r;
 }
 
+static int store(const char *path, const char *text,
+		 const struct manifest *manifest, struct err *err)
+{
+	int r;
+
+	if (!text)
+		return fail(err, -ENOMEM, "out of memory");
+	r = check_text(text, manifest->point, err);
+	return r < 0 ? r : io_replace_file(path, text, strlen(text), 0400, err);
+}
+
+int manifest_replace(const struct repo_domain *domain,
+		     const struct manifest *manifest, struct err *err)
+{
+	_cleanup_free_ char *path = manifest_path(domain, manifest->point);
+	_cleanup_free_ char *old = NULL, *text = NULL;
+	size_t size_bytes;
+	int r;
+
+	if (!path)
+		return fail(err, -ENOMEM, "out of memory");
+	r = io_read_regular(path, MANIFEST_MAX_BYTES, &old, &size_bytes, err);
+	if (r < 0)
+		return r;
+	text = manifest_text_over(old, size_bytes, manifest);
+	return store(path, text, manifest, err);
+}
+
 int manifest_commit(const struct repo_domain *domain,
 		    const struct manifest *manifest, struct err *err)
 {
 	_cleanup_free_ char *path = manifest_path(domain, manifest->point);
 	_cleanup_free_ char *text = manifest_text(manifest);
-	int r;
 
-	if (!path || !text)
+	if (!path)
 		return fail(err, -ENOMEM, "out of memory");
-	r = check_text(text, manifest->point, err);
-	if (r < 0)
-		return r;
 	if (access(path, F_OK) == 0)
 		return fail(err, -EEXIST, "%s: there is such a point already",
 			    path);
-	return io_replace_file(path, text, strlen(text), 0400, err);
+	return store(path, text, manifest, err);
 }

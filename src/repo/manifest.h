@@ -101,10 +101,34 @@ int manifest_parse(const char *text, size_t size_bytes, const char *point,
 		   struct manifest **ret_manifest, struct err *err);
 /* As text, as stored. The caller frees it; NULL: out of memory. */
 char *manifest_text(const struct manifest *manifest);
+/*
+ * The same over @text, which was parsed and has the same disks: what a later
+ * version wrote there, and this one does not know, stays.
+ */
+char *manifest_text_over(const char *text, size_t size_bytes,
+			 const struct manifest *manifest);
 
 /* Reads and parses the manifest of @point. -ENOENT: no such point. */
 int manifest_read(const struct repo_domain *domain, const char *point,
 		  struct manifest **ret_manifest, struct err *err);
+
+/* The same of a point that is on its way out, see removal.h. */
+int manifest_read_removed(const struct repo_domain *domain, const char *point,
+			  struct manifest **ret_manifest, struct err *err);
+
+/* Where it is, and where once removal_begin() was called. The caller frees it;
+ * NULL: out of memory. */
+char *manifest_path(const struct repo_domain *domain, const char *point);
+char *manifest_removed_path(const struct repo_domain *domain,
+			    const char *point);
+
+/*
+ * Replaces the manifest of a point that is there. @manifest is complete, with
+ * the domain's XML and NVRAM. Fields of the old one that are not known to this
+ * version stay.
+ */
+int manifest_replace(const struct repo_domain *domain,
+		     const struct manifest *manifest, struct err *err);
 
 /*
  * Commits the point: everything its disks consist of must be durable before

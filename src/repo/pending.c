@@ -177,6 +177,15 @@ int pending_load(const struct pending_disk *disk, const char *repo_id,
 	return 0;
 }
 
+struct pending *pending_peek(const char *state_dir, const char *repo_id,
+			     const char *disk)
+{
+	_cleanup_free_ char *path = file_path(state_dir, repo_id, disk);
+	struct pending *pending = NULL;
+
+	return path && pending_file_read(path, &pending) == 0 ? pending : NULL;
+}
+
 /* ------------------------------------------------------------- changing */
 
 int pending_store(const char *state_dir, const struct pending *pending,
@@ -212,6 +221,12 @@ bool pending_follows(const struct pending *pending, const char *epoch)
 {
 	return *epoch && (strcmp(pending->epoch, epoch) == 0 ||
 			  strcmp(pending->previous, epoch) == 0);
+}
+
+bool pending_is_at(const struct pending *pending, const char *point)
+{
+	return strcmp(point, pending->newest) == 0 ||
+	       strcmp(point, pending->attempt) == 0;
 }
 
 void pending_at_epoch(struct pending *pending, const char *epoch)
@@ -296,6 +311,39 @@ int pending_merge_all(const struct pending_disk *disk,
 	return r;
 }
 
+static int add_to(const struct pending_disk *disk, const char *repo_id,
+		  const struct bitmap *missed, struct err *err)
+{
+	_cleanup_pending_ struct pending *pending = NULL;
+	int r = pending_load(disk, repo_id, &pending, err);
+	uint64_t count;
+
+	if (r < 0)
+		return r;
+	if (missed->nr_blocks != pending->map->nr_blocks)
+		return fail(err, -EINVAL, "%s: blocks of another disk",
+			    disk->disk);
+	count = bitmap_count(pending->map);
+	bitmap_or(pending->map, missed);
+	/* What is on its way does not have them: it cannot settle the set. */
+	if (bitmap_count(pending->map) != count)
+		pending->attempt[0] = '\0';
+	return pending_store(disk->state_dir, pending, err);
+}
+
+int pending_add_all(const struct pending_disk *disk,
+		    const struct bitmap *missed, struct err *err)
+{
+	_cleanup_strings_ char **ids = NULL;
+	size_t count;
+	int r = list_ids(disk->state_dir, &ids, &count, err);
+
+	for (size_t i = 0; r == 0 && i < count; i++)
+		if (uuid_valid(ids[i]))
+			r = add_to(disk, ids[i], missed, err);
+	return r;
+}
+
 /* -------------------------------------------------------------- targets */
 
 void pending_targets_free(struct pending_targets *targets)
@@ -320,12 +368,10 @@ static char *find_location(const char *state_dir, const char *repo_id)
 		return NULL;
 	(void)listing_read(directory, "", &disks, &count, NULL);
 	for (size_t i = 0; i < count; i++) {
-		_cleanup_free_ char *path =
-			file_path(state_dir, repo_id, disks[i]);
-		_cleanup_pending_ struct pending *pending = NULL;
+		_cleanup_pending_ struct pending *pending =
+			pending_peek(state_dir, repo_id, disks[i]);
 
-		if (path && pending_file_read(path, &pending) == 0 &&
-		    pending->location[0])
+		if (pending && pending->location[0])
 			return TAKE_PTR(pending->location);
 	}
 	return strdup("");

@@ -80,6 +80,13 @@ struct pending_disk {
 int pending_load(const struct pending_disk *disk, const char *repo_id,
 		 struct pending **ret_pending, struct err *err);
 
+/*
+ * The set as it was stored, for a disk whose present size is not known. NULL:
+ * there is none, or it cannot be read. To be freed by pending_free().
+ */
+struct pending *pending_peek(const char *state_dir, const char *repo_id,
+			     const char *disk);
+
 /* Replaces the file; durable when it returns. */
 int pending_store(const char *state_dir, const struct pending *pending,
 		  struct err *err);
@@ -100,6 +107,13 @@ int pending_merge_all(const struct pending_disk *disk,
 		      struct err *err);
 
 /*
+ * ORs @missed, changes that no tracker saw, into the sets of all targets of
+ * @disk, and stores them: none of them has these.
+ */
+int pending_add_all(const struct pending_disk *disk,
+		    const struct bitmap *missed, struct err *err);
+
+/*
  * In memory, after the target committed @point: takes @shipped out of the
  * set, and the reason is settled. pending_store() makes it count.
  */
@@ -112,6 +126,10 @@ void pending_settle(struct pending *pending, const struct bitmap *shipped,
  * frozen set may be in here already, and is in the dirty set again.
  */
 bool pending_follows(const struct pending *pending, const char *epoch);
+
+/* True if the set is of a target whose newest point is @point: it was settled
+ * with it, or all but the last run's confirmation got there. */
+bool pending_is_at(const struct pending *pending, const char *point);
 
 /*
  * In memory: from now on frozen sets are merged that began at @epoch. Only

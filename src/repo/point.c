@@ -67,6 +67,15 @@ void point_stamp(time_t now, char ret_point[POINT_SIZE])
 	strftime(ret_point, POINT_SIZE, "%Y%m%dT%H%M%SZ", &tm);
 }
 
+time_t point_time(const char *point)
+{
+	struct tm tm = {0};
+
+	if (!point_valid(point) || !strptime(point, "%Y%m%dT%H%M%SZ", &tm))
+		return 0;
+	return timegm(&tm);
+}
+
 void utc_format(time_t when, char ret_text[UTC_SIZE])
 {
 	struct tm tm;

@@ -30,6 +30,9 @@ char *image_file_name(const char *target, const char *point);
 /* The stamp of @now, in UTC. */
 void point_stamp(time_t now, char ret_point[POINT_SIZE]);
 
+/* The way back from a point's name. 0: it is none. */
+time_t point_time(const char *point);
+
 /* RFC 3339 in UTC, to the second: 2026-01-31T23:59:59Z. */
 #define UTC_SIZE 21
 void utc_format(time_t when, char ret_text[UTC_SIZE]);

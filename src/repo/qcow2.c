@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "base/zero.h"
 
 #define MAGIC 0x514649fbu /* "QFI\xfb" */
 #define MIN_CLUSTER_BITS 9
@@ -70,15 +71,11 @@ int qcow2_read_header(int fd, struct qcow2_header *ret_header)
 	header.l1_offset_bytes = be64toh(disk.l1_offset);
 	header.external_data = be64toh(disk.incompatible_features) &
 			       INCOMPATIBLE_EXTERNAL_DATA;
+	header.encrypted = disk.crypt_method != 0;
 	r = read_backing(fd, &disk, &header);
 	if (r == 0)
 		*ret_header = header;
 	return r;
-}
-
-static bool is_zero(const uint8_t *piece)
-{
-	return piece[0] == 0 && memcmp(piece, piece + 1, PIECE_BYTES - 1) == 0;
 }
 
 /* Digs out the zero pieces of the table at @offset, neighbours in one go. */
@@ -91,7 +88,7 @@ static int dig_table(int fd, uint64_t offset, uint8_t *table,
 	if (r < 0)
 		return r;
 	for (uint32_t at = 0; at <= table_bytes; at += PIECE_BYTES) {
-		if (at < table_bytes && is_zero(table + at)) {
+		if (at < table_bytes && is_zero(table + at, PIECE_BYTES)) {
 			hole += PIECE_BYTES;
 			continue;
 		}
@@ -104,18 +101,40 @@ static int dig_table(int fd, uint64_t offset, uint8_t *table,
 	return 0;
 }
 
-int qcow2_dig_holes(int fd, const struct qcow2_header *header)
+/* A header may promise any table; one that the file has not is not made room
+ * for. */
+static int read_l1(int fd, const struct qcow2_header *header, uint64_t **ret_l1)
 {
 	size_t l1_bytes = header->nr_l1_entries * sizeof(uint64_t);
-	_cleanup_free_ uint64_t *l1 = malloc(l1_bytes + 1);
-	_cleanup_free_ uint8_t *table = malloc(header->cluster_bytes);
+	_cleanup_free_ uint64_t *l1 = NULL;
+	uint64_t size_bytes;
+	int r = io_size_bytes(fd, &size_bytes);
+
+	if (r < 0)
+		return r;
+	if (l1_bytes > size_bytes)
+		return -EBADMSG;
+	l1 = malloc(l1_bytes + 1);
+	if (!l1)
+		return -ENOMEM;
+	r = io_pread_full(fd, l1, l1_bytes, (off_t)header->l1_offset_bytes);
+	if (r == 0)
+		*ret_l1 = TAKE_PTR(l1);
+	return r;
+}
+
+int qcow2_dig_holes(int fd, const struct qcow2_header *header)
+{
+	_cleanup_free_ uint64_t *l1 = NULL;
+	_cleanup_free_ uint8_t *table = NULL;
 	int r;
 
-	if (!l1 || !table)
-		return -ENOMEM;
 	if (header->cluster_bytes < PIECE_BYTES)
 		return 0;
-	r = io_pread_full(fd, l1, l1_bytes, (off_t)header->l1_offset_bytes);
+	r = read_l1(fd, header, &l1);
+	table = malloc(header->cluster_bytes);
+	if (r == 0 && !table)
+		r = -ENOMEM;
 	for (uint32_t i = 0; r == 0 && i < header->nr_l1_entries; i++) {
 		uint64_t offset = be64toh(l1[i]) & OFFSET_MASK;
 

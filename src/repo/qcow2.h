@@ -14,6 +14,7 @@ struct qcow2_header {
 	uint32_t nr_l1_entries;
 	uint64_t l1_offset_bytes;
 	bool external_data; /* reads and writes another file */
+	bool encrypted;
 	char backing[1024]; /* "": standalone */
 };
 

@@ -63,7 +63,7 @@ static int read_id(const char *path, char ret_id[UUID_SIZE], struct err *err)
 
 	if (!file)
 		return fail(err, -ENOMEM, "out of memory");
-	r = io_read_file(file, MAX_BYTES, &text, &size_bytes, err);
+	r = io_read_regular(file, MAX_BYTES, &text, &size_bytes, err);
 	if (r < 0)
 		return r;
 	r = parse_id(text, size_bytes, ret_id, err);
@@ -130,6 +130,7 @@ static int look(const char *path, bool *ret_is_repo, bool *ret_empty,
 		struct err *err)
 {
 	_cleanup_free_ char *file = io_format("%s/%s", path, FILE_NAME);
+	int r;
 
 	if (!file)
 		return fail(err, -ENOMEM, "out of memory");
@@ -138,7 +139,12 @@ static int look(const char *path, bool *ret_is_repo, bool *ret_empty,
 		return 0;
 	if (errno != ENOENT)
 		return fail_errno(err, -errno, "%s", file);
-	return is_empty(path, ret_empty, err);
+	r = is_empty(path, ret_empty, err);
+	/* Another first backup may have been at it: the file comes before all
+	 * else. */
+	if (r == 0 && !*ret_empty)
+		*ret_is_repo = access(file, F_OK) == 0;
+	return r;
 }
 
 static int write_id(const char *path, struct err *err)

@@ -6,36 +6,27 @@
  * without payload, across pieces, up to a length that the ring of buffers can
  * wait for.
  */
-#include <string.h>
 
+#include "base/zero.h"
+#include "ship/pace.h"
 #include "ship/pipeline.h"
 
 #define ZERO_RUN_BYTES (8u << 20)
 
 enum kind { SKIP, ZERO, DATA };
 
-static bool is_zero(const uint8_t *data, size_t size_bytes)
-{
-	uint64_t head[2];
-
-	memcpy(head, data, sizeof(head));
-	return (head[0] | head[1]) == 0 &&
-	       memcmp(data, data + sizeof(head), size_bytes - sizeof(head)) ==
-		       0;
-}
-
-/* Size of the unit at @at: SHIP_ALIGN, less at the end of the disk. */
+/* Size of the unit at @at: less at the end of the disk. */
 static size_t unit_bytes(const struct piece *piece, uint64_t at)
 {
 	uint64_t left = piece->range.size_bytes - at;
 
-	return left < SHIP_ALIGN ? left : SHIP_ALIGN;
+	return left < SHIP_UNIT_BYTES ? left : SHIP_UNIT_BYTES;
 }
 
 static enum kind kind_of(const struct pipeline *p, const struct piece *piece,
 			 uint64_t at)
 {
-	if (p->skip[at / p->job->block_bytes])
+	if (p->skip[at / SHIP_UNIT_BYTES])
 		return SKIP;
 	if (piece->range.zero)
 		return ZERO;
@@ -131,50 +122,84 @@ static int send_data(struct pipeline *p, struct piece *piece, uint64_t at,
 	if (r < 0)
 		return r;
 	piece->pending++;
+	if (p->job->pace)
+		pace_take(p->job->pace, size_bytes);
 	return dest_send(p->dest, &request, p->err);
 }
 
-/* Deals with the next segment of the piece being cut. */
+static bool has_payload(const struct pipeline *p, enum kind kind)
+{
+	if (!p->dest || kind == SKIP)
+		return false;
+	return kind == DATA ||
+	       (!p->job->dest_is_zero && !p->dest->link.can_zero);
+}
+
+/* Whether the pace lets so much payload go; if not, for how long. */
+static bool may_send(struct pipeline *p, uint64_t size_bytes)
+{
+	uint64_t wait_us = 0;
+
+	if (p->job->pace)
+		wait_us = pace_wait_us(p->job->pace, p->now_us, size_bytes);
+	if (wait_us > UINT32_MAX)
+		wait_us = UINT32_MAX;
+	p->paused_ms = (wait_us + 999) / 1000;
+	return wait_us == 0;
+}
+
+/* Deals with the next segment of the piece being cut, unless the pace is
+ * against it. */
 static int cut_segment(struct pipeline *p, struct piece *piece)
 {
 	uint64_t at = piece->cut_bytes;
 	enum kind kind = kind_of(p, piece, at);
 	uint64_t size = segment_bytes(p, piece, at, kind);
+	bool payload = has_payload(p, kind);
 
+	if (payload && !may_send(p, size))
+		return 0;
 	piece->cut_bytes += size;
-	if (kind == SKIP) {
-		p->counts->skip_bytes += size;
-		return 0;
-	}
-	if (!p->dest || (kind == ZERO && p->job->dest_is_zero)) {
-		if (kind == ZERO)
-			p->counts->zero_bytes += size;
-		return 0;
-	}
-	if (kind == ZERO && p->dest->link.can_zero)
+	if (payload)
+		return send_data(p, piece, at, size);
+	if (kind == ZERO && p->dest && !p->job->dest_is_zero)
 		return gather_zeroes(p, piece->range.offset_bytes + at, size);
-	return send_data(p, piece, at, size);
+	if (kind == ZERO)
+		p->counts->zero_bytes += size;
+	if (kind == SKIP)
+		p->counts->skip_bytes += size;
+	return 0;
+}
+
+static int fail_read(struct pipeline *p, const struct piece *piece)
+{
+	return fail_errno(p->err, foreign_errno(-piece->read.result),
+			  "%s: read of %llu bytes at %llu", p->source->name,
+			  (unsigned long long)piece->range.size_bytes,
+			  (unsigned long long)piece->range.offset_bytes);
 }
 
 /* Checks the read and shows it, once, before the piece is cut. */
 static int examine(struct pipeline *p, struct piece *piece)
 {
 	const struct ship_job *job = p->job;
+	uint64_t first = piece->range.offset_bytes / SHIP_UNIT_BYTES;
+	uint64_t units = (piece->range.size_bytes + SHIP_UNIT_BYTES - 1) /
+			 SHIP_UNIT_BYTES;
+	bool failed = piece->read.result < 0;
 
 	piece->examined = true;
-	if (piece->read.result < 0)
-		return fail_errno(
-			p->err, foreign_errno(-piece->read.result),
-			"%s: read of %llu bytes at %llu", p->source->name,
-			(unsigned long long)piece->range.size_bytes,
-			(unsigned long long)piece->range.offset_bytes);
+	memset(p->skip, failed, units * sizeof(*p->skip));
+	if (failed && !job->unreadable)
+		return fail_read(p, piece);
+	if (failed)
+		return job->unreadable(job->opaque, first, units,
+				       -piece->read.result, p->err);
 	if (!piece->range.zero)
 		p->counts->read_bytes += piece->range.size_bytes;
-	memset(p->skip, 0, piece->range.nr_blocks * sizeof(*p->skip));
 	if (!job->examine)
 		return 0;
-	return job->examine(job->opaque, piece->range.first_block,
-			    piece->range.nr_blocks,
+	return job->examine(job->opaque, first, units,
 			    piece->range.zero ? NULL : piece->read.buffer,
 			    p->skip, p->err);
 }
@@ -189,6 +214,7 @@ int cut_pieces(struct pipeline *p)
 {
 	int r = 0;
 
+	p->paused_ms = 0;
 	while (p->cutting < p->head && has_room(p)) {
 		struct piece *piece = piece_at(p, p->cutting);
 
@@ -196,7 +222,7 @@ int cut_pieces(struct pipeline *p)
 			break;
 		if (!piece->examined)
 			r = examine(p, piece);
-		while (r == 0 && has_room(p) &&
+		while (r == 0 && has_room(p) && !p->paused_ms &&
 		       piece->cut_bytes < piece->range.size_bytes)
 			r = cut_segment(p, piece);
 		if (r < 0)

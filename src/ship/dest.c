@@ -109,15 +109,15 @@ void dest_abandon(struct ship_dest *dest)
 	dest->in_flight = dest->flushes = 0;
 }
 
-int dest_open_named(const char *uri, const char *name, ship_cancel cancelled,
-		    struct ship_dest **ret_dest, struct err *err)
+int ship_dest_open_at(const struct ship_address *address, ship_cancel cancelled,
+		      struct ship_dest **ret_dest, struct err *err)
 {
 	_cleanup_free_ struct ship_dest *dest = calloc(1, sizeof(*dest));
 	int r;
 
 	if (!dest)
-		return fail(err, -ENOMEM, "%s: out of memory", uri);
-	r = link_open(uri, name, true, cancelled, &dest->link, err);
+		return fail(err, -ENOMEM, "%s: out of memory", address->name);
+	r = link_open(address, true, cancelled, &dest->link, err);
 	if (r < 0)
 		return r;
 	while (dest->nr_free < DEST_MAX_REQUESTS) {
@@ -131,7 +131,9 @@ int dest_open_named(const char *uri, const char *name, ship_cancel cancelled,
 int ship_dest_open(const char *uri, ship_cancel cancelled,
 		   struct ship_dest **ret_dest, struct err *err)
 {
-	return dest_open_named(uri, NULL, cancelled, ret_dest, err);
+	const struct ship_address address = {.name = uri, .uri = uri};
+
+	return ship_dest_open_at(&address, cancelled, ret_dest, err);
 }
 
 uint64_t ship_dest_size_bytes(const struct ship_dest *dest)

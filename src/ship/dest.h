@@ -39,9 +39,6 @@ struct ship_dest {
 	uint64_t answers;       /* grows with everything that arrives */
 };
 
-int dest_open_named(const char *uri, const char *name, ship_cancel cancelled,
-		    struct ship_dest **ret_dest, struct err *err);
-
 /* Starts @request (only what is not private counts); dest->nr_free > 0. */
 int dest_send(struct ship_dest *dest, const struct dest_request *request,
 	      struct err *err);

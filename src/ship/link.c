@@ -57,6 +57,34 @@ int link_fail(const struct link *link, const char *what, struct err *err)
 		    link->name, what, last_error());
 }
 
+/* What is behind a text that only says which of libnbd's steps failed. */
+static const char *remedy(const char *text)
+{
+	static const struct {
+		const char *part, *remedy;
+	} remedies[] = {
+		{"gnutls_", "; TLS wants the server's key, or certificates "
+			    "that both ends trust, in the URI"},
+		{"requires TLS", "; say nbds:// or nbds+unix://, and name a "
+				 "key or certificates"},
+		{"refused TLS", "; it has to be started with --tls-creds, or "
+				"something like it"},
+	};
+
+	for (size_t i = 0; i < sizeof(remedies) / sizeof(*remedies); i++)
+		if (strstr(text, remedies[i].part))
+			return remedies[i].remedy;
+	return "";
+}
+
+static int cannot_connect(const struct link *link, struct err *err)
+{
+	const char *text = last_error();
+
+	return fail(err, foreign_errno(nbd_get_errno()),
+		    "%s: cannot connect: %s%s", link->name, text, remedy(text));
+}
+
 static int64_t now_ms(void)
 {
 	struct timespec now;
@@ -81,7 +109,7 @@ static int await_ready(const struct link *link, struct nbd_handle *nbd,
 				    "%s: no answer from the server for %d s",
 				    link->name, wait_ms / 1000);
 		if (nbd_poll(nbd, POLL_MS) < 0 && nbd_get_errno() != EINTR)
-			return link_fail(link, "cannot connect", err);
+			return cannot_connect(link, err);
 	}
 	if (nbd_aio_is_ready(nbd) == 1)
 		return 0;
@@ -89,9 +117,31 @@ static int await_ready(const struct link *link, struct nbd_handle *nbd,
 		    link->name);
 }
 
-static int connect_one(const struct link *link, const char *uri, bool writable,
-		       ship_cancel cancelled, struct nbd_handle **ret_nbd,
-		       struct err *err)
+static int begin_connecting(const struct link *link,
+			    const struct ship_address *to,
+			    struct nbd_handle *nbd, struct err *err)
+{
+	_cleanup_close_ int fd = -1;
+
+	if (to->dial) {
+		fd = to->dial(to->opaque, err);
+		if (fd < 0)
+			return fd;
+		if (nbd_aio_connect_socket(nbd, fd) < 0)
+			return cannot_connect(link, err);
+		TAKE_FD(fd);
+		return 0;
+	}
+	if (nbd_aio_connect_uri(nbd, to->uri) == 0)
+		return 0;
+	if (nbd_get_errno() == EINVAL)
+		return fail(err, -EINVAL, "%s: %s", link->name, last_error());
+	return cannot_connect(link, err);
+}
+
+static int connect_one(const struct link *link, const struct ship_address *to,
+		       bool writable, ship_cancel cancelled,
+		       struct nbd_handle **ret_nbd, struct err *err)
 {
 	_cleanup_nbd_ struct nbd_handle *nbd = nbd_create();
 	int r;
@@ -102,16 +152,13 @@ static int connect_one(const struct link *link, const char *uri, bool writable,
 	if (nbd_set_uri_allow_local_file(nbd, true) < 0 ||
 	    nbd_set_pread_initialize(nbd, false) < 0 ||
 	    nbd_set_request_structured_replies(nbd, !writable) < 0)
-		return link_fail(link, "cannot connect", err);
+		return cannot_connect(link, err);
 	if (!writable &&
 	    nbd_add_meta_context(nbd, LIBNBD_CONTEXT_BASE_ALLOCATION) < 0)
-		return link_fail(link, "cannot connect", err);
-	if (nbd_aio_connect_uri(nbd, uri) < 0) {
-		if (nbd_get_errno() == EINVAL)
-			return fail(err, -EINVAL, "%s: %s", link->name,
-				    last_error());
-		return link_fail(link, "cannot connect", err);
-	}
+		return cannot_connect(link, err);
+	r = begin_connecting(link, to, nbd, err);
+	if (r < 0)
+		return r;
 	r = await_ready(link, nbd, cancelled, err);
 	if (r < 0)
 		return r;
@@ -149,12 +196,17 @@ static int learn(struct link *link, bool writable, struct err *err)
  * Further connections are a gain, not a need: a server may have fewer to give
  * than we want (qemu-nbd --shared=2), or be serving others.
  */
-static int connect_further(struct link *link, const char *uri, bool writable,
-			   ship_cancel cancelled, struct err *err)
+static int connect_further(struct link *link, const struct ship_address *to,
+			   bool writable, ship_cancel cancelled,
+			   struct err *err)
 {
-	while (link->nr_handles < LINK_MAX_CONNECTIONS) {
+	unsigned int wanted = to->max_connections;
+
+	if (!wanted || wanted > LINK_MAX_CONNECTIONS)
+		wanted = LINK_MAX_CONNECTIONS;
+	while (link->nr_handles < wanted) {
 		struct err ignored = {0};
-		int r = connect_one(link, uri, writable, cancelled,
+		int r = connect_one(link, to, writable, cancelled,
 				    &link->handles[link->nr_handles], &ignored);
 
 		if (r == -EINTR)
@@ -166,10 +218,10 @@ static int connect_further(struct link *link, const char *uri, bool writable,
 	return 0;
 }
 
-static int connect_all(struct link *link, const char *uri, bool writable,
-		       ship_cancel cancelled, struct err *err)
+static int connect_all(struct link *link, const struct ship_address *to,
+		       bool writable, ship_cancel cancelled, struct err *err)
 {
-	int r = connect_one(link, uri, writable, cancelled, &link->handles[0],
+	int r = connect_one(link, to, writable, cancelled, &link->handles[0],
 			    err);
 
 	if (r < 0)
@@ -177,19 +229,19 @@ static int connect_all(struct link *link, const char *uri, bool writable,
 	link->nr_handles = 1;
 	r = learn(link, writable, err);
 	if (r == 0 && nbd_can_multi_conn(link->handles[0]) == 1)
-		r = connect_further(link, uri, writable, cancelled, err);
+		r = connect_further(link, to, writable, cancelled, err);
 	return r;
 }
 
-int link_open(const char *uri, const char *name, bool writable,
+int link_open(const struct ship_address *to, bool writable,
 	      ship_cancel cancelled, struct link *ret_link, struct err *err)
 {
 	int r;
 
-	*ret_link = (struct link){.name = strdup(name ? name : uri)};
+	*ret_link = (struct link){.name = strdup(to->name)};
 	if (!ret_link->name)
-		return fail(err, -ENOMEM, "%s: out of memory", uri);
-	r = connect_all(ret_link, uri, writable, cancelled, err);
+		return fail(err, -ENOMEM, "%s: out of memory", to->name);
+	r = connect_all(ret_link, to, writable, cancelled, err);
 	if (r < 0)
 		link_destroy(ret_link);
 	return r;

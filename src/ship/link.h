@@ -25,10 +25,10 @@ struct link {
 };
 
 /*
- * Connects to @uri, which messages call @name (NULL: by its URI). A @writable
- * link refuses a read-only export; one for reading asks for block status.
+ * Connects to @to. A @writable link refuses a read-only export; one for
+ * reading asks for block status.
  */
-int link_open(const char *uri, const char *name, bool writable,
+int link_open(const struct ship_address *to, bool writable,
 	      ship_cancel cancelled, struct link *ret_link, struct err *err);
 /* No callback of a command comes after this. Does nothing when closed. */
 void link_close(struct link *link);

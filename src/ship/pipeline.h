@@ -54,9 +54,11 @@ struct pipeline {
 	struct piece pieces[NR_PIECES];
 	struct zero_run zeroes;
 	/* For examine(), of the piece being cut. */
-	bool skip[SHIP_EXAMINE_BYTES / SHIP_ALIGN];
+	bool skip[SHIP_EXAMINE_UNITS];
 
-	uint64_t answers; /* of both ends, at last_answer_ms */
+	int64_t now_us;         /* when this round began */
+	unsigned int paused_ms; /* the pace lets nothing go for so long */
+	uint64_t answers;       /* of both ends, at last_answer_ms */
 	int64_t last_answer_ms, last_progress_ms;
 };
 

@@ -11,6 +11,7 @@
 #include "base/bitmap.h"
 #include "base/err.h"
 #include "ship/dest.h"
+#include "ship/pace.h"
 #include "ship/source.h"
 
 static uint64_t min(uint64_t a, uint64_t b)
@@ -61,6 +62,15 @@ static int check_block(struct plan *plan, struct err *err)
 	return 0;
 }
 
+/* A piece that is more than a burst would go at once. */
+static void keep_pace(struct plan *plan, const struct pace *pace)
+{
+	uint32_t block = plan->job->block_bytes;
+	uint64_t burst = pace_burst_bytes(pace) / block * block;
+
+	plan->max_bytes = min(plan->max_bytes, burst ? burst : block);
+}
+
 int plan_init(struct plan *plan, struct ship_source *source,
 	      const struct ship_dest *dest, const struct ship_job *job,
 	      struct err *err)
@@ -80,6 +90,8 @@ int plan_init(struct plan *plan, struct ship_source *source,
 	r = check_block(plan, err);
 	if (r < 0)
 		return r;
+	if (dest && job->pace)
+		keep_pace(plan, job->pace);
 	plan->nr_disk_blocks =
 		size / job->block_bytes + (size % job->block_bytes != 0);
 	plan->end_block = plan->nr_disk_blocks;

@@ -19,8 +19,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -33,13 +31,13 @@
 #define BACKLOG 16
 #define STOP_MS 120000 /* qemu-nbd writes its caches out first */
 #define GIVE_UP_MS 1000
-#define POLL_MS 5
 
 struct ship_server {
 	struct run run;
-	char *path; /* of the image */
-	int socket; /* O_PATH */
-	char uri[64];
+	char *path;  /* of the image */
+	int socket;  /* O_PATH; -1: the socket has a name */
+	char *named; /* which; NULL: it has none any more */
+	char uri[160];
 };
 
 static const char *socket_parent(struct err *err)
@@ -95,6 +93,46 @@ static int listen_privately(int *ret_socket, struct err *err)
 	return TAKE_FD(listener);
 }
 
+static int listen_at(const char *path, struct err *err)
+{
+	_cleanup_close_ int listener =
+		socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+	if (strlen(path) >= sizeof(address.sun_path))
+		return fail(err, -ENAMETOOLONG,
+			    "%s: too long for the name of a socket", path);
+	strcpy(address.sun_path, path);
+	if (listener < 0 ||
+	    bind(listener, (struct sockaddr *)&address, sizeof(address)) < 0)
+		return fail_errno(err, -errno, "%s", path);
+	if (listen(listener, BACKLOG) < 0)
+		return fail_errno(err, -errno, "%s", path);
+	return TAKE_FD(listener);
+}
+
+/* The socket, private if it has no name. */
+static int make_socket(struct ship_server *server, const char *socket_path,
+		       struct err *err)
+{
+	int listener;
+
+	if (!socket_path) {
+		listener = listen_privately(&server->socket, err);
+		snprintf(server->uri, sizeof(server->uri),
+			 "nbd+unix:///?socket=/proc/self/fd/%d",
+			 server->socket);
+		return listener;
+	}
+	listener = listen_at(socket_path, err);
+	if (listener < 0)
+		return listener;
+	server->named = strdup(socket_path);
+	snprintf(server->uri, sizeof(server->uri), "nbd+unix:///?socket=%s",
+		 socket_path);
+	return server->named ? listener : fail(err, -ENOMEM, "out of memory");
+}
+
 /* A path that QEMU cannot take for a protocol ("json:", "nbd:"). */
 static char *plain_path(const char *path)
 {
@@ -102,7 +140,7 @@ static char *plain_path(const char *path)
 }
 
 static int start(struct ship_server *server, const struct ship_image *image,
-		 struct err *err)
+		 const char *socket_path, struct err *err)
 {
 	_cleanup_free_ char *path = plain_path(image->path);
 	_cleanup_close_ int listener = -1;
@@ -112,28 +150,26 @@ static int start(struct ship_server *server, const struct ship_image *image,
 		"--shared=8",
 		"--cache=writeback",
 		"--aio=threads",
-		"--discard=unmap",
 		"--detect-zeroes=off",
+		image->read_only ? "--read-only" : "--discard=unmap",
 		"--format",
 		image->format,
-		path,
-		image->read_only ? "--read-only" : NULL,
+		image->options ? image->options : path,
 		NULL,
 	};
 
 	server->path = strdup(image->path);
 	if (!path || !server->path)
 		return fail(err, -ENOMEM, "%s: out of memory", image->path);
-	listener = listen_privately(&server->socket, err);
+	listener = make_socket(server, socket_path, err);
 	if (listener < 0)
 		return listener;
-	snprintf(server->uri, sizeof(server->uri),
-		 "nbd+unix:///?socket=/proc/self/fd/%d", server->socket);
 	return run_start(argv, listener, &server->run, err);
 }
 
-int ship_server_start(const struct ship_image *image,
-		      struct ship_server **ret_server, struct err *err)
+int ship_server_start_at(const struct ship_image *image,
+			 const char *socket_path,
+			 struct ship_server **ret_server, struct err *err)
 {
 	_cleanup_server_ struct ship_server *server =
 		calloc(1, sizeof(*server));
@@ -146,11 +182,17 @@ int ship_server_start(const struct ship_image *image,
 	/* qemu-nbd's own message for this one is of no help. */
 	if (access(image->path, image->read_only ? R_OK : R_OK | W_OK) < 0)
 		return fail_errno(err, foreign_errno(errno), "%s", image->path);
-	r = start(server, image, err);
+	r = start(server, image, socket_path, err);
 	if (r < 0)
 		return r;
 	*ret_server = TAKE_PTR(server);
 	return 0;
+}
+
+int ship_server_start(const struct ship_image *image,
+		      struct ship_server **ret_server, struct err *err)
+{
+	return ship_server_start_at(image, NULL, ret_server, err);
 }
 
 const char *ship_server_uri(const struct ship_server *server)
@@ -158,35 +200,18 @@ const char *ship_server_uri(const struct ship_server *server)
 	return server->uri;
 }
 
-/* True if the server ends within @wait_ms; it stays to be waited for. */
-static bool has_ended(const struct ship_server *server, int wait_ms)
+bool ship_server_is_running(const struct ship_server *server)
 {
-	const struct timespec pause = {.tv_nsec = POLL_MS * 1000000L};
-	siginfo_t info;
-
-	for (;; wait_ms -= POLL_MS) {
-		info.si_pid = 0;
-		if (waitid(P_PID, server->run.pid, &info,
-			   WEXITED | WNOHANG | WNOWAIT) == 0 &&
-		    info.si_pid)
-			return true;
-		if (wait_ms <= 0)
-			return false;
-		nanosleep(&pause, NULL);
-	}
+	return server->run.pid && !run_has_ended(&server->run, 0);
 }
 
-/* Puts the server's own words in place of "connection lost" in @err. */
-static int explain(struct ship_server *server, int r, struct err *err)
+/* What the server that has ended said last, with which it failed. */
+static int last_words(struct ship_server *server, struct err *err)
 {
 	struct err words = {0};
 
-	if (r == -EINTR || r == -ETIMEDOUT || !server->run.pid ||
-	    !has_ended(server, GIVE_UP_MS) ||
-	    run_wait(&server->run, &words) == 0)
-		return r;
-	if (err)
-		err_clear(err);
+	if (run_wait(&server->run, &words) == 0)
+		return 0;
 	/* The second line of a message about image locks, the last we have. */
 	if (strstr(words.text, "Is another process using the image"))
 		return fail(err, -EBUSY, "%s: in use by another process",
@@ -194,11 +219,35 @@ static int explain(struct ship_server *server, int r, struct err *err)
 	return fail(err, words.code, "%s: %s", server->path, words.text);
 }
 
+int ship_server_check(struct ship_server *server, struct err *err)
+{
+	if (!server->run.pid || !run_has_ended(&server->run, GIVE_UP_MS))
+		return 0;
+	return last_words(server, err);
+}
+
+/* Puts the server's own words in place of "connection lost" in @err. */
+static int explain(struct ship_server *server, int r, struct err *err)
+{
+	struct err words = {0};
+	int why;
+
+	if (r == -EINTR || r == -ETIMEDOUT)
+		return r;
+	why = ship_server_check(server, &words);
+	if (why == 0)
+		return r;
+	if (err)
+		err_clear(err);
+	return fail(err, why, "%s", words.text);
+}
+
 int ship_server_open_dest(struct ship_server *server, ship_cancel cancelled,
 			  struct ship_dest **ret_dest, struct err *err)
 {
-	int r = dest_open_named(server->uri, server->path, cancelled, ret_dest,
-				err);
+	const struct ship_address address = {.name = server->path,
+					     .uri = server->uri};
+	int r = ship_dest_open_at(&address, cancelled, ret_dest, err);
 
 	return r < 0 ? explain(server, r, err) : 0;
 }
@@ -206,10 +255,29 @@ int ship_server_open_dest(struct ship_server *server, ship_cancel cancelled,
 int ship_server_open_source(struct ship_server *server, ship_cancel cancelled,
 			    struct ship_source **ret_source, struct err *err)
 {
-	int r = source_open_nbd_named(server->uri, server->path, cancelled,
-				      ret_source, err);
+	const struct ship_address address = {.name = server->path,
+					     .uri = server->uri};
+	int r = ship_source_open_at(&address, cancelled, ret_source, err);
 
 	return r < 0 ? explain(server, r, err) : 0;
+}
+
+int ship_server_connect(const struct ship_server *server, struct err *err)
+{
+	_cleanup_close_ int fd =
+		socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+	if (server->named)
+		snprintf(address.sun_path, sizeof(address.sun_path), "%s",
+			 server->named);
+	else
+		snprintf(address.sun_path, sizeof(address.sun_path),
+			 "/proc/self/fd/%d", server->socket);
+	if (fd < 0 ||
+	    connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		return fail_errno(err, -errno, "%s", server->path);
+	return TAKE_FD(fd);
 }
 
 int ship_server_stop(struct ship_server *server, struct err *err)
@@ -219,7 +287,7 @@ int ship_server_stop(struct ship_server *server, struct err *err)
 	if (!owned->run.pid)
 		return 0;
 	kill(owned->run.pid, SIGTERM);
-	if (!has_ended(owned, STOP_MS))
+	if (!run_has_ended(&owned->run, STOP_MS))
 		return fail(err, -ETIMEDOUT, "%s: qemu-nbd does not end",
 			    owned->path);
 	return run_wait(&owned->run, err);
@@ -232,6 +300,9 @@ void ship_server_kill(struct ship_server *server)
 	run_kill(&server->run);
 	if (server->socket >= 0)
 		close(server->socket);
+	if (server->named)
+		(void)unlink(server->named);
+	free(server->named);
 	free(server->path);
 	free(server);
 }

@@ -18,12 +18,17 @@
 #define DRAIN_MS 3000      /* for what is in flight after a failure */
 #define FLUSH_PATIENCE 10u /* times stall_ms */
 
-static int64_t now_ms(void)
+static int64_t now_us(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
+	return now.tv_sec * INT64_C(1000000) + now.tv_nsec / 1000;
+}
+
+static int64_t now_ms(void)
+{
+	return now_us() / 1000;
 }
 
 static void report(struct pipeline *p, int64_t now)
@@ -113,6 +118,13 @@ static bool in_flight(const struct pipeline *p)
 	       (p->dest && (p->dest->in_flight || p->dest->flushes));
 }
 
+static int sleep_ms(const struct pipeline *p)
+{
+	if (p->paused_ms && p->paused_ms < ROUND_MS)
+		return p->paused_ms;
+	return p->paused_ms || in_flight(p) ? ROUND_MS : 0;
+}
+
 /* Sleeps until either end has something, and lets it happen. */
 static int wait_for_ends(struct pipeline *p)
 {
@@ -123,7 +135,7 @@ static int wait_for_ends(struct pipeline *p)
 
 	if (p->dest)
 		nr += link_poll_fds(&p->dest->link, fds + nr);
-	if (poll(fds, nr, in_flight(p) ? ROUND_MS : 0) < 0) {
+	if (poll(fds, nr, sleep_ms(p)) < 0) {
 		if (errno != EINTR)
 			return fail_errno(p->err, -errno, "poll");
 		for (unsigned int i = 0; i < nr; i++)
@@ -164,6 +176,7 @@ static int transfer(struct pipeline *p)
 	int r;
 
 	do {
+		p->now_us = now_us();
 		r = begin_pieces(p);
 		if (r == 0)
 			r = cut_pieces(p);
@@ -213,6 +226,7 @@ static void drain(struct pipeline *p)
 	if (p->err->code != -ETIMEDOUT)
 		deadline += DRAIN_MS;
 	p->err = &ignored;
+	p->paused_ms = 0;
 	while (in_flight(p) && now_ms() < deadline) {
 		if (wait_for_ends(p) < 0)
 			break;

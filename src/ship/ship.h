@@ -23,8 +23,19 @@
 
 struct bitmap;
 struct err;
+struct pace;
 struct ship_dest;
 struct ship_source;
+
+/* How to reach a server, and what messages call it. */
+struct ship_address {
+	const char *name;
+	const char *uri; /* or, where none leads to it, NULL, and: */
+	/* Returns a new connected socket. May take its time. */
+	int (*dial)(void *opaque, struct err *err);
+	void *opaque;
+	unsigned int max_connections; /* 0: as many as are of use */
+};
 
 /* Set from a signal handler to end a call early with -EINTR. May be NULL. */
 typedef const volatile sig_atomic_t *ship_cancel;
@@ -44,6 +55,9 @@ int ship_source_open_file(const char *path, struct ship_source **ret_source,
  */
 int ship_source_open_nbd(const char *uri, ship_cancel cancelled,
 			 struct ship_source **ret_source, struct err *err);
+int ship_source_open_at(const struct ship_address *address,
+			ship_cancel cancelled, struct ship_source **ret_source,
+			struct err *err);
 
 uint64_t ship_source_size_bytes(const struct ship_source *source);
 void ship_source_close(struct ship_source *source);
@@ -57,6 +71,8 @@ DEFINE_CLEANUP(struct ship_source *, ship_source_close);
  */
 int ship_dest_open(const char *uri, ship_cancel cancelled,
 		   struct ship_dest **ret_dest, struct err *err);
+int ship_dest_open_at(const struct ship_address *address, ship_cancel cancelled,
+		      struct ship_dest **ret_dest, struct err *err);
 
 uint64_t ship_dest_size_bytes(const struct ship_dest *dest);
 unsigned int ship_dest_connections(const struct ship_dest *dest);
@@ -77,8 +93,10 @@ struct ship_counts {
 	bool flushed;         /* the server has confirmed a final flush */
 };
 
-/* Longest range that examine() sees at once. */
+/* Longest range that examine() sees at once, and what it decides about. */
 #define SHIP_EXAMINE_BYTES (32u << 20)
+#define SHIP_UNIT_BYTES 4096u
+#define SHIP_EXAMINE_UNITS (SHIP_EXAMINE_BYTES / SHIP_UNIT_BYTES)
 
 struct ship_job {
 	/* Which blocks, block 0 at offset 0; NULL: all of them. */
@@ -95,17 +113,25 @@ struct ship_job {
 	 * the final flush, which may have a whole page cache to write out, has
 	 * ten times as long. 0: wait for ever. */
 	unsigned int stall_ms;
+	/* How fast payload may go to the destination; NULL: as it will. Shared
+	 * with the runs before and after this one. */
+	struct pace *pace;
 	ship_cancel cancelled;
 
 	void *opaque; /* for the callbacks, each of which may be NULL */
 	/*
 	 * Shows the content that was read, before and exactly as it is sent,
-	 * in ascending order. @data is NULL for a range known to be zero
-	 * without reading it. Setting skip[i] keeps block @first_block + i
-	 * from being sent. An error ends the run.
+	 * in ascending order and whole blocks, counted in units of 4 KiB
+	 * whatever a block is. @data is NULL for a range known to be zero
+	 * without reading it. Setting skip[i] keeps unit @first_unit + i from
+	 * being sent. An error ends the run.
 	 */
-	int (*examine)(void *opaque, uint64_t first_block, uint64_t count,
+	int (*examine)(void *opaque, uint64_t first_unit, uint64_t nr_units,
 		       const uint8_t *data, bool skip[], struct err *err);
+	/* These units could not be read, positive errno @error: they are dealt
+	 * with, and the run goes on. NULL: that ends the run. */
+	int (*unreadable)(void *opaque, uint64_t first_unit, uint64_t nr_units,
+			  int error, struct err *err);
 	/* These blocks were acknowledged (not flushed yet), or skipped. In no
 	 * order, each block once. */
 	void (*acked)(void *opaque, uint64_t first_block, uint64_t count);

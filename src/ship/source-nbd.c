@@ -204,22 +204,22 @@ static const struct ship_source_ops nbd_ops = {
 	.close = nbd_source_close,
 };
 
-int source_open_nbd_named(const char *uri, const char *name,
-			  ship_cancel cancelled,
-			  struct ship_source **ret_source, struct err *err)
+int ship_source_open_at(const struct ship_address *address,
+			ship_cancel cancelled, struct ship_source **ret_source,
+			struct err *err)
 {
 	_cleanup_source_ struct ship_source *source = NULL;
 	struct nbd_source *nbd = calloc(1, sizeof(*nbd));
 	int r;
 
 	if (!nbd)
-		return fail(err, -ENOMEM, "%s: out of memory", uri);
+		return fail(err, -ENOMEM, "%s: out of memory", address->name);
 	source = &nbd->base;
 	source->ops = &nbd_ops;
-	source->name = strdup(name ? name : uri);
+	source->name = strdup(address->name);
 	if (!source->name)
-		return fail(err, -ENOMEM, "%s: out of memory", uri);
-	r = link_open(uri, name, false, cancelled, &nbd->link, err);
+		return fail(err, -ENOMEM, "%s: out of memory", address->name);
+	r = link_open(address, false, cancelled, &nbd->link, err);
 	if (r < 0)
 		return r;
 	source->size_bytes = nbd->link.size_bytes;
@@ -234,5 +234,7 @@ int source_open_nbd_named(const char *uri, const char *name,
 int ship_source_open_nbd(const char *uri, ship_cancel cancelled,
 			 struct ship_source **ret_source, struct err *err)
 {
-	return source_open_nbd_named(uri, NULL, cancelled, ret_source, err);
+	const struct ship_address address = {.name = uri, .uri = uri};
+
+	return ship_source_open_at(&address, cancelled, ret_source, err);
 }

@@ -64,11 +64,6 @@ struct ship_source_ops {
 	void (*close)(struct ship_source *source);
 };
 
-/* ship_source_open_nbd() under another name in messages. */
-int source_open_nbd_named(const char *uri, const char *name,
-			  ship_cancel cancelled,
-			  struct ship_source **ret_source, struct err *err);
-
 /* A file source before it is known who reads it. */
 struct file_source {
 	struct ship_source base;

@@ -56,14 +56,14 @@ static xmlNode *make_our_domain(xmlDoc *doc)
 	return ours;
 }
 
-/* Records a disk as it is now. A record of an earlier attach is replaced. */
+/* Records a disk as it is now. What is recorded of it already is replaced. */
 static void record(xmlDoc *doc, const xmlNode *node, const struct vm_disk *disk)
 {
 	xmlNode *ours = make_our_domain(doc);
-	xmlNode *old = xml_our_disk(doc, disk->target);
 	xmlNode *entry = new_ours(doc, ours, "disk");
+	xmlNode *old;
 
-	if (old)
+	while ((old = xml_our_disk(doc, disk->target)))
 		xml_remove_line(old);
 	xml_set(entry, "target", disk->target);
 	xml_set(entry, "name", disk->name);

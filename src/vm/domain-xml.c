@@ -156,6 +156,16 @@ static int read_disk(const xmlNode *node, xmlDoc *doc, struct vm_disk *disk)
 	return reason && !disk->reason ? -ENOMEM : 0;
 }
 
+/* Of two disks with one target nobody could say which is meant. */
+static int check_target(const struct vm_domain *domain,
+			const struct vm_disk *disk, struct err *err)
+{
+	if (vm_domain_disk(domain, disk->target) == disk)
+		return 0;
+	return fail(err, -EINVAL, "domain XML: two disks with the target %s",
+		    disk->target);
+}
+
 static int read_disks(xmlDoc *doc, struct vm_domain *domain, struct err *err)
 {
 	size_t count = 0;
@@ -176,6 +186,9 @@ static int read_disks(xmlDoc *doc, struct vm_domain *domain, struct err *err)
 				    xmlGetLineNo(n));
 		if (r < 0)
 			return fail(err, r, "domain XML: out of memory");
+		r = check_target(domain, disk, err);
+		if (r < 0)
+			return r;
 		domain->nr_tracked += disk->tracked;
 	}
 	return 0;

@@ -50,4 +50,16 @@ says 'is tracked by dsync-vm'
 hooked 1 prepare ours.xml
 says 'not recorded'
 hooked 0 reconnect ours.xml
+# However its path is spelt in XML.
+sed 's|/dsync-plain|/\&#x64;sync-plain|' ours.xml >spelt.xml
+hooked 1 migrate spelt.xml
+says 'is tracked by dsync-vm'
 expect 2 "$hook"
+
+# libvirt's pipe has the XML bit by bit.
+{
+	echo '<!--'
+	head -c 8M /dev/zero | tr '\0' x
+	echo '-->'
+	cat plain.xml
+} | "$hook" plain prepare begin - 2>err || failed "by a pipe: $(cat err)"

@@ -14,11 +14,17 @@
 #include "base/err.h"
 #include "base/io.h"
 #include "base/run.h"
+#include "job/ledger.h"
+#include "job/sieve.h"
 #include "repo/catalog.h"
 #include "repo/domain.h"
 #include "repo/image.h"
 #include "repo/manifest.h"
 #include "repo/repo.h"
+#include "repo/sums-view.h"
+#include "repo/sums.h"
+#include "ship/server.h"
+#include "ship/ship.h"
 
 static const char xml[] = "<domain type='test'>\n"
 			  "  <name>%s</name>\n"
@@ -40,18 +46,86 @@ static int run_script(const char *path, const char *script, struct err *err)
 	return run_command(argv, err);
 }
 
-static int make_image(const struct repo_domain *domain, const char *point,
+static int examine(void *opaque, uint64_t first_unit, uint64_t nr_units,
+		   const uint8_t *data, bool skip[], struct err *err)
+{
+	return sieve_examine(opaque, first_unit, nr_units, data, skip, err);
+}
+
+/* Has @sieve look at all of the image @path. */
+static int read_image(const char *path, struct sieve *sieve, struct err *err)
+{
+	const struct ship_image image = {
+		.path = path, .format = "qcow2", .read_only = true};
+	const struct ship_job job = {.block_bytes = SHIP_UNIT_BYTES,
+				     .opaque = sieve,
+				     .examine = examine};
+	_cleanup_server_ struct ship_server *server = NULL;
+	_cleanup_source_ struct ship_source *source = NULL;
+	struct ship_counts counts;
+	int r = ship_server_start(&image, &server, err);
+
+	if (r == 0)
+		r = ship_server_open_source(server, NULL, &source, err);
+	if (r == 0)
+		r = ship_run(source, NULL, &job, &counts, err);
+	return r;
+}
+
+/* The sums that a backup writes down while it sends. */
+static int sum_image(const struct repo_domain *domain,
+		     const struct catalog *catalog,
+		     const struct manifest *manifest,
+		     const struct manifest_disk *disk, const char *image,
+		     struct err *err)
+{
+	const struct sums_id id = {.repo_id = domain->repo_id,
+				   .domain_uuid = manifest->domain_uuid,
+				   .target = disk->target,
+				   .point = manifest->point,
+				   .backing = disk->backing,
+				   .size_bytes = disk->size_bytes};
+	_cleanup_free_ char *path =
+		sums_partial_path(domain, disk->target, manifest->point);
+	_cleanup_ledger_files_ struct ledger_files known = {0};
+	_cleanup_sieve_ struct sieve *sieve = NULL;
+	const struct manifest *below = NULL;
+	struct sums_view *view = NULL;
+	int r = 0;
+
+	if (disk->backing[0])
+		r = catalog_find(catalog, disk->backing, &below, err);
+	if (r == 0)
+		r = sums_view_open(domain, catalog, below, disk->target, &view,
+				   err);
+	if (r == 0)
+		r = ledger_files_open(path, &id, view, NULL, &known, err);
+	if (r == 0)
+		r = sieve_new(domain->repo_id, !disk->backing[0],
+			      disk->size_bytes, &known.ledger, &sieve, err);
+	if (r == 0)
+		r = read_image(image, sieve, err);
+	return r < 0 ? r : sums_writer_finish(known.writer, err);
+}
+
+static int make_image(const struct repo_domain *domain,
+		      const struct catalog *catalog,
+		      const struct manifest *manifest,
 		      const struct manifest_disk *disk, const char *script,
 		      struct err *err)
 {
 	_cleanup_free_ char *path = NULL;
-	int r = image_create_partial(domain, disk->target, point,
+	int r = image_create_partial(domain, disk->target, manifest->point,
 				     disk->size_bytes, disk->backing, &path,
 				     err);
 
 	if (r == 0)
 		r = run_script(path, script, err);
-	return r < 0 ? r : image_finish(domain, disk->target, point, err);
+	if (r == 0)
+		r = sum_image(domain, catalog, manifest, disk, path, err);
+	if (r == 0)
+		r = image_finish(domain, disk->target, manifest->point, err);
+	return r;
 }
 
 /* @text is DISK:BYTES:SCRIPT or DISK:-, and is taken apart. */
@@ -76,7 +150,7 @@ static int add_disk(const struct repo_domain *domain,
 	if (below &&
 	    manifest_find_disk(below, target)->size_bytes <= disk->size_bytes)
 		strcpy(disk->backing, below->point);
-	return make_image(domain, manifest->point, disk, script, err);
+	return make_image(domain, catalog, manifest, disk, script, err);
 }
 
 static char *describe(const struct manifest *manifest)

@@ -6,6 +6,7 @@
 
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"
+. "$tests/../random-kill.sh"
 
 : "${MAKE_POINT:=$BUILD/tests/cli/make-point}"
 uuid_a=aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa

@@ -42,6 +42,9 @@ expect 2 "$DSYNC_VM" restore web repo --disk vda= --to to
 expect 2 "$DSYNC_VM" restore web repo --disk vda --disk vda --to to
 expect 2 "$DSYNC_VM" restore web repo latest more --to to
 expect 2 "$DSYNC_VM" restore web
+for with in --to=to --define=x --force --format=raw --disk=vda=x.raw; do
+	expect 2 "$DSYNC_VM" restore web repo --in-place "$with"
+done
 
 picture . | grep -v ' ./[a-z]*$' >after
 diff before after

@@ -4,7 +4,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/config.h"
@@ -66,6 +68,22 @@ static void a_disk_has_the_devices_of_its_lines(void **state)
 		     "/dev/vg/m", "/dev/vg/h");
 }
 
+static void the_first_rule_replaces_all_default_ones(void **state)
+{
+	const struct keep standard = keep_default();
+	_cleanup_config_ struct config none = {0}, some = {0}, all = {0};
+
+	assert_int_equal(look_up(state, "[hold]\n", &none, NULL), 0);
+	assert_memory_equal(&none.keep, &standard, sizeof(standard));
+	assert_int_equal(
+		look_up(state, "[keep]\ndaily = 30\nlast=2\n", &some, NULL), 0);
+	assert_int_equal(some.keep.count[KEEP_DAILY], 30);
+	assert_int_equal(some.keep.count[KEEP_LAST], 2);
+	assert_int_equal(some.keep.count[KEEP_HOURLY], 0);
+	assert_int_equal(look_up(state, "[keep]\nall = yes\n", &all, NULL), 0);
+	assert_true(keep_is_nothing(&all.keep));
+}
+
 static void a_limit_is_a_size(void **state)
 {
 	static const struct {
@@ -89,9 +107,143 @@ static void a_limit_is_a_size(void **state)
 	}
 }
 
+static void a_target_is_known_by_name_and_place(void **state)
+{
+	const struct config_target *nas;
+	_cleanup_config_ struct config config = {0};
+
+	assert_int_equal(look_up(state,
+				 "[target usb]\nlocation = /media/usb\n"
+				 "warning = 8d\nbwlimit = 20M\n"
+				 "[target nas.1]\nlocation = nbd://nas/{disk}\n"
+				 "[backup]\ntarget = nas.1\n",
+				 &config, NULL),
+			 0);
+	assert_int_equal(config.nr_targets, 2);
+	assert_string_equal(config.target, "nas.1");
+	nas = config_target(&config, "nas.1");
+	assert_non_null(nas);
+	assert_string_equal(nas->location, "nbd://nas/{disk}");
+	assert_ptr_equal(config_target_at(&config, nas->location), nas);
+	assert_int_equal(config_target(&config, "usb")->warning_s, 8 * 86400);
+	assert_int_equal(config_target(&config, "usb")->bwlimit_bytes,
+			 20 << 20);
+	assert_int_equal(nas->bwlimit_bytes, 0);
+	assert_null(config_target(&config, "nas"));
+	assert_null(config_target_at(&config, "/media"));
+}
+
+static void a_target_behind_a_symlink_is_known(void **state)
+{
+	_cleanup_free_ char *link = io_format("%s/link", (char *)*state);
+	_cleanup_free_ char *text =
+		io_format("[target nas]\nlocation = %s\n", link);
+	_cleanup_free_ char *place = realpath(*state, NULL);
+	_cleanup_config_ struct config config = {0};
+
+	assert_int_equal(symlink(*state, link), 0);
+	assert_int_equal(look_up(state, text, &config, NULL), 0);
+	assert_non_null(config_target_at(&config, place));
+	unlink(link);
+}
+
+static void the_first_section_that_matches_is_the_domains(void **state)
+{
+	_cleanup_config_ struct config config = {0};
+
+	assert_int_equal(look_up(state,
+				 "[domain db*]\nfreeze = no\n"
+				 "[domain w?b]\nfreeze = require\n"
+				 "keep-last = 3\n"
+				 "[domain *]\nfreeze = no\ntarget = usb\n"
+				 "freeze-timeout = 60\n"
+				 "[backup]\nfreeze = yes\ntarget = nas\n"
+				 "freeze-timeout = 5\n"
+				 "[keep]\ndaily = 30\n"
+				 "[target nas]\nlocation = /nas\n"
+				 "[target usb]\nlocation = /usb\n",
+				 &config, NULL),
+			 0);
+	assert_int_equal(config.freeze, CONFIG_FREEZE_REQUIRE);
+	assert_int_equal(config.freeze_timeout_s, 5);
+	assert_string_equal(config.target, "nas");
+	assert_int_equal(config.keep.count[KEEP_LAST], 3);
+	assert_int_equal(config.keep.count[KEEP_DAILY], 0);
+}
+
+static void another_domains_section_changes_nothing(void **state)
+{
+	const struct keep standard = keep_default();
+	_cleanup_config_ struct config config = {0};
+
+	assert_int_equal(look_up(state,
+				 "[domain db*]\nfreeze = no\n"
+				 "freeze-timeout = 60\nkeep-all = yes\n"
+				 "target = nas\n"
+				 "[target nas]\nlocation = /nas\n",
+				 &config, NULL),
+			 0);
+	assert_int_equal(config.freeze, CONFIG_FREEZE_YES);
+	assert_int_equal(config.freeze_timeout_s, CONFIG_FREEZE_TIMEOUT_S);
+	assert_memory_equal(&config.keep, &standard, sizeof(standard));
+	assert_null(config.target);
+}
+
+static void an_age_is_a_time(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t seconds;
+	} good[] = {
+		{"[check]\n", CONFIG_WARNING_S},
+		{"[check]\nwarning = 90\n", 90},
+		{"[check]\nwarning = 90s\n", 90},
+		{"[check]\nwarning=5m\n", 300},
+		{"[check]\nwarning = 3h\n", 3 * 3600},
+		{"[check]\nwarning = 3d\n", 3 * 86400},
+		{"[check]\nwarning = 2w\n", 14 * 86400},
+	};
+
+	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++) {
+		_cleanup_config_ struct config config = {0};
+
+		assert_int_equal(look_up(state, good[i].text, &config, NULL),
+				 0);
+		assert_int_equal(config.warning_s, good[i].seconds);
+		assert_int_equal(config.critical_s, CONFIG_CRITICAL_S);
+	}
+}
+
+static void an_error_names_what_is_missing(void **state)
+{
+	static const struct {
+		const char *text, *missing;
+	} bad[] = {
+		{"[backup]\ntarget = nsa\n", "there is no [target nsa]"},
+		{"[domain other]\ntarget = nsa\n", "there is no [target nsa]"},
+		{"[target nas]\nwarning = 3d\n",
+		 "[target nas] has no location"},
+		{"[backup]\nfreeze = mayhap\n", "'freeze = mayhap'"},
+	};
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		_cleanup_config_ struct config config = {0};
+		struct err err = {0};
+
+		assert_int_equal(look_up(state, bad[i].text, &config, &err),
+				 -EINVAL);
+		assert_non_null(strstr(err.text, bad[i].missing));
+		assert_null(config.target);
+		assert_int_equal(config.nr_targets, 0);
+	}
+}
+
 static void what_is_not_understood_is_an_error(void **state)
 {
 	static const char *const bad[] = {
+		"[keep]\nlast = many\n",
+		"[keep]\nall = perhaps\n",
+		"[keep]\nminutely = 3\n",
 		"[metadata]\nweb = /dev/vg/a\n",
 		"[metadata]\nweb/ = /dev/vg/a\n",
 		"[metadata]\nweb/vdb = vg/a\n",
@@ -106,6 +258,30 @@ static void what_is_not_understood_is_an_error(void **state)
 		"[hold]\nlimit = G\n",
 		"[hold]\nlimit = 10000000T\n",
 		"[hold]\nlimit = 99999999999999999999\n",
+		"[backup]\nfreeze = 1\n",
+		"[backup]\nfreeze-timeout = 0\n",
+		"[backup]\nfreeze-timeout = 601\n",
+		"[backup]\nlast = 3\n",
+		"[backups]\nfreeze = yes\n",
+		"[check]\nwarning = 0\n",
+		"[check]\nwarning = 3x\n",
+		"[check]\nwarning = 3hh\n",
+		"[check]\nwarning = 99999999w\n",
+		"[check]\nwarn = 3h\n",
+		"[target]\nlocation = /a\n",
+		"[target nas]\nlocation = a\n",
+		"[target nas]\nlocations = /a\n",
+		"[target nas]\nbwlimit = 0\n",
+		"[target nas]\nbwlimit = 5MB\n",
+		"[target a/b]\nlocation = /a\n",
+		"[target -a]\nlocation = /a\n",
+		"[domain]\nfreeze = yes\n",
+		"[domain other]\nfreeze = perhaps\n",
+		"[domain other]\nkeep-minutely = 3\n",
+		"[domain other]\nlast = 3\n",
+		"[domain web]\nkeep-last = x\n",
+		"[domain a-name-that-is-longer-than-what-is-read-of-it*]\n"
+		"freeze = no\n",
 	};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
@@ -123,7 +299,14 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		scratch_test(a_disk_has_the_devices_of_its_lines),
+		scratch_test(the_first_rule_replaces_all_default_ones),
 		scratch_test(a_limit_is_a_size),
+		scratch_test(a_target_is_known_by_name_and_place),
+		scratch_test(a_target_behind_a_symlink_is_known),
+		scratch_test(the_first_section_that_matches_is_the_domains),
+		scratch_test(another_domains_section_changes_nothing),
+		scratch_test(an_age_is_a_time),
+		scratch_test(an_error_names_what_is_missing),
 		scratch_test(what_is_not_understood_is_an_error),
 	};
 

@@ -287,6 +287,59 @@ static void malformed_xml_is_refused_in_one_line(void **state)
 	}
 }
 
+/* Of an edit by hand; the last word is attach's. */
+static void records_of_one_disk_are_all_replaced(void **state)
+{
+	static const char record[] =
+		"<dsync:disk target='vda' name='old' type='block' "
+		"path='/dev/old'><source dev='/dev/old'/></dsync:disk>";
+	_cleanup_free_ char *xml = io_format(
+		"<domain><name>web</name>"
+		"<uuid>2f9b0a4e-7d0b-4a55-9f5e-0c6b5a1d8e01</uuid><metadata>"
+		"<dsync:domain xmlns:dsync='urn:dsync-vm:1'>%s%s"
+		"</dsync:domain></metadata><devices>"
+		"<disk type='block'><source dev='/dev/new'/>"
+		"<target dev='vda'/></disk></devices></domain>",
+		record, record);
+	_cleanup_free_ char *with = attached(xml, "vda"), *without = NULL;
+	_cleanup_vm_domain_ struct vm_domain *domain = NULL;
+
+	assert_int_equal(vm_xml_detach(with, &without, NULL), 0);
+	domain = parse(without);
+	assert_string_equal(domain->disks[0].path, "/dev/new");
+}
+
+/* Whose of the two would a record be? */
+static void two_disks_of_one_name_are_refused(void **state)
+{
+	static const char xml[] =
+		"<domain><name>a</name>"
+		"<uuid>2f9b0a4e-7d0b-4a55-9f5e-0c6b5a1d8e02</uuid><devices>"
+		"<disk type='block'><source dev='/dev/x'/>"
+		"<target dev='vda'/></disk>"
+		"<disk type='block'><source dev='/dev/y'/>"
+		"<target dev='vda'/></disk></devices></domain>";
+	struct vm_domain *domain;
+	struct err err = {0};
+
+	assert_int_equal(vm_domain_parse(xml, &domain, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "vda"));
+}
+
+/* libvirt writes none, and with entities a line becomes gigabytes. */
+static void a_document_type_is_refused(void **state)
+{
+	static const char xml[] =
+		"<!DOCTYPE domain [<!ENTITY a 'aaaa'>]>"
+		"<domain><name>&a;&a;</name>"
+		"<uuid>2f9b0a4e-7d0b-4a55-9f5e-0c6b5a1d8e02</uuid></domain>";
+	struct vm_domain *domain;
+	struct err err = {0};
+
+	assert_int_equal(vm_domain_parse(xml, &domain, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "DOCTYPE"));
+}
+
 static void a_restored_domain_can_run_beside_the_first(void **state)
 {
 	static const struct vm_restored_disk disks[] = {
@@ -323,6 +376,9 @@ int main(void)
 		cmocka_unit_test(
 			what_cannot_be_tracked_is_refused_with_a_reason),
 		cmocka_unit_test(malformed_xml_is_refused_in_one_line),
+		cmocka_unit_test(records_of_one_disk_are_all_replaced),
+		cmocka_unit_test(two_disks_of_one_name_are_refused),
+		cmocka_unit_test(a_document_type_is_refused),
 		cmocka_unit_test(a_restored_domain_can_run_beside_the_first),
 	};
 

@@ -11,11 +11,16 @@
 
 #define POINT "20260131T235959Z"
 
+static char *asset_path(const char *name)
+{
+	return io_format("%s/assets/manifest/%s.json", getenv("SOURCE_DIR"),
+			 name);
+}
+
 static int parse_asset(const char *name, struct manifest **ret_manifest,
 		       struct err *err)
 {
-	_cleanup_free_ char *path = io_format("%s/assets/manifest/%s.json",
-					      getenv("SOURCE_DIR"), name);
+	_cleanup_free_ char *path = asset_path(name);
 	_cleanup_free_ char *text = NULL;
 	size_t size;
 
@@ -51,13 +56,28 @@ static void test_a_good_manifest_says_all_it_says(void **state)
 			    "not a raw disk: qcow2");
 }
 
-static void test_unknown_fields_are_ignored(void **state)
+static void test_unknown_fields_are_ignored_and_kept(void **state)
 {
-	_cleanup_manifest_ struct manifest *manifest = NULL;
+	_cleanup_manifest_ struct manifest *manifest = NULL, *again = NULL;
+	_cleanup_free_ char *path = asset_path("good-unknown-fields");
+	_cleanup_free_ char *old = NULL, *text = NULL;
+	size_t size;
 
 	assert_int_equal(parse_asset("good-unknown-fields", &manifest, NULL),
 			 0);
 	assert_int_equal(manifest->nr_disks, 2);
+	strcpy(manifest->parent, "");
+	strcpy(manifest->disks[0].backing, "");
+	assert_int_equal(io_read_file(path, 1 << 20, &old, &size, NULL), 0);
+	text = manifest_text_over(old, size, manifest);
+	assert_non_null(strstr(text, "\"compression\": \"zstd\""));
+	assert_non_null(strstr(text, "\"sums\": {"));
+	assert_int_equal(
+		manifest_parse(text, strlen(text), POINT, &again, NULL), 0);
+	assert_int_equal(again->nr_disks, 2);
+	assert_int_equal(again->nr_left_out, 1);
+	assert_string_equal(again->parent, "");
+	assert_string_equal(again->disks[0].backing, "");
 }
 
 static void test_what_may_be_missing_may_be_missing(void **state)
@@ -211,7 +231,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_good_manifest_says_all_it_says),
-		cmocka_unit_test(test_unknown_fields_are_ignored),
+		cmocka_unit_test(test_unknown_fields_are_ignored_and_kept),
 		cmocka_unit_test(test_what_may_be_missing_may_be_missing),
 		cmocka_unit_test(
 			test_bad_manifests_are_refused_for_their_reason),

@@ -18,6 +18,7 @@
 #define EPOCH_2 "e0000000-0000-4000-8000-000000000002"
 #define EPOCH_3 "e0000000-0000-4000-8000-000000000003"
 #define POINT "20260131T235959Z"
+#define POINT_2 "20260201T000000Z"
 #define NR_BLOCKS 100
 #define BLOCK 4096
 
@@ -128,6 +129,54 @@ static void test_frozen_sets_go_to_every_target(void **state)
 		assert_true(bitmap_test(pending->map, 12));
 		assert_true(bitmap_test(pending->map, 99));
 		assert_string_equal(pending->epoch, EPOCH_3);
+	}
+}
+
+/* A run that is on its way when blocks are found does not have them. */
+static void test_missed_blocks_are_in_no_run_before(void **state)
+{
+	const struct pending_disk disk = vda(state);
+	_cleanup_bitmap_ struct bitmap *frozen = blocks(10, 5);
+
+	for (int i = 0; i < 2; i++) {
+		_cleanup_bitmap_ struct bitmap *missed = blocks(13 + i, 2);
+		_cleanup_pending_ struct pending *begun = NULL;
+		_cleanup_pending_ struct pending *then = NULL;
+
+		make_settled(&disk, REPO_1, EPOCH_1);
+		begun = load(&disk, REPO_1);
+		bitmap_or(begun->map, frozen);
+		assert_int_equal(pending_begin(begun, "/repo", POINT_2), 0);
+		assert_int_equal(pending_store(disk.state_dir, begun, NULL), 0);
+		assert_int_equal(pending_add_all(&disk, missed, NULL), 0);
+		then = load(&disk, REPO_1);
+		assert_string_equal(then->attempt, i ? "" : POINT_2);
+	}
+}
+
+static void test_missed_blocks_go_to_every_target(void **state)
+{
+	const struct pending_disk disk = vda(state);
+	_cleanup_bitmap_ struct bitmap *frozen = blocks(10, 5);
+	_cleanup_bitmap_ struct bitmap *missed = blocks(14, 3);
+	unsigned int gaps;
+
+	make_settled(&disk, REPO_1, EPOCH_1);
+	make_settled(&disk, REPO_2, EPOCH_1);
+	assert_int_equal(pending_merge_all(&disk, frozen, EPOCH_1, EPOCH_2,
+					   &gaps, NULL),
+			 0);
+	assert_int_equal(pending_add_all(&disk, missed, NULL), 0);
+	for (int i = 0; i < 2; i++) {
+		_cleanup_pending_ struct pending *pending =
+			load(&disk, i ? REPO_2 : REPO_1);
+
+		assert_int_equal(pending->reason, PENDING_TRACKED);
+		assert_int_equal(bitmap_count(pending->map), 7);
+		assert_true(bitmap_test(pending->map, 16));
+		assert_string_equal(pending->epoch, EPOCH_2);
+		assert_string_equal(pending->previous, EPOCH_1);
+		assert_string_equal(pending->newest, POINT);
 	}
 }
 
@@ -354,6 +403,8 @@ int main(void)
 		scratch_test(test_a_new_target_misses_everything),
 		scratch_test(test_what_is_stored_is_loaded),
 		scratch_test(test_frozen_sets_go_to_every_target),
+		scratch_test(test_missed_blocks_are_in_no_run_before),
+		scratch_test(test_missed_blocks_go_to_every_target),
 		scratch_test(test_a_merge_that_is_repeated_adds_nothing),
 		scratch_test(test_a_cut_that_was_missed_makes_the_set_full),
 		scratch_test(test_an_aborted_cut_is_no_gap),
