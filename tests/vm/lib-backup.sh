@@ -93,12 +93,26 @@ expect_point() {
 
 # --- at a given moment -----------------------------------------------------
 
-# catch_cut SIGNAL PID DISK: signals that backup of web1 while DISK is suspended;
-# fails if it never was.
+# catch_cut SIGNAL PID DISK: signals that run while DISK of web1 is
+# suspended; fails if it never was.
 catch_cut() {
 	local number
 	number=$(dmsetup info -c --noheadings -o minor "dsync-web1-$3")
 	"$BUILD/tests/vm/catch" "$1" "$2" "$number"
+}
+
+# catch_run SIGNAL DISK COMMAND...: runs it until a run, $pid, got that signal
+# while DISK of web1 was suspended: those milliseconds may pass while nobody looks.
+catch_run() {
+	local signal=$1 disk=$2 tries=5
+	shift 2
+	while [ $((tries--)) -gt 0 ]; do
+		"$@" &
+		pid=$!
+		! catch_cut "$signal" $pid "$disk" || return 0
+		wait $pid || :
+	done
+	fail "no run was seen while $disk was suspended: $*"
 }
 
 # can_stand: from now on servers can be made to stand before they answer.

@@ -19,6 +19,22 @@ stop() {
 	wait_until 10 no_devices
 }
 
+# lose_power: the domain stops, and of it is known what was while it ran, and no
+# more.
+lose_power() {
+	local file files="meta/vda meta/vdb trust/vda trust/vdb"
+	for file in $files; do
+		mkdir -p "power/${file%/*}"
+		dd if="$state_dir/$file" of="power/$file" bs=1M status=none
+	done
+	stop
+	for file in $files; do
+		dd if="power/$file" of="$state_dir/$file" bs=1M \
+			conv=notrunc,fsync status=none
+		truncate -r "power/$file" "$state_dir/$file"
+	done
+}
+
 # status_of DISK KEY
 status_of() {
 	dsync-vm status web1 --output json |

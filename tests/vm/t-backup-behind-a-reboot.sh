@@ -25,17 +25,7 @@ boot_host() {
 
 # crash_host: what was known while the domain ran is known afterwards.
 crash_host() {
-	local file files="meta/vda meta/vdb trust/vda trust/vdb"
-	for file in $files; do
-		mkdir -p "crash/${file%/*}"
-		dd if="$state_dir/$file" of="crash/$file" bs=1M status=none
-	done
-	stop
-	for file in $files; do
-		dd if="crash/$file" of="$state_dir/$file" bs=1M \
-			conv=fsync,notrunc status=none
-		truncate -r "crash/$file" "$state_dir/$file"
-	done
+	lose_power
 	boot_host
 }
 

@@ -71,31 +71,21 @@ done
 
 # It is killed between suspend and resume.
 for disk in vda vdb; do
-	dsync-vm backup web1 "$repository" -q &
-	pid=$!
-	catch_cut KILL $pid $disk
+	catch_run KILL $disk dsync-vm backup web1 "$repository" -q
 	wait_until 30 runs
 	wait $pid || :
 	wait_until 120 not pgrep -f 'dsync-vm watchdog' >/dev/null
 	expect_equal "$(freeze_state)" thawed
 done
 
-# It stands there, and the agent does so in the frozen guest: the disks are
+# It stands there, and so does the frozen guest, with its agent: the disks are
 # resumed without it, and the guest is thawed as soon as it goes on.
-# shellcheck disable=SC2016 # the guest's variables
-guest_sh web1 'cat >/run/hook <<"EOF"
-#!/bin/sh
-[ $1 = freeze ] || exit 0
-rm /run/hook
-(sleep 1; kill -STOP $(pidof qemu-ga)
-sleep 40; kill -CONT $(pidof qemu-ga)) >/dev/null 2>&1 </dev/null &
-EOF
-chmod +x /run/hook'
-dsync-vm backup web1 "$repository" -q &
-pid=$!
-catch_cut STOP $pid vda
+catch_run STOP vda dsync-vm backup web1 "$repository" -q
+guest_pid=$(</run/libvirt/qemu/web1.pid)
+kill -STOP "$guest_pid"
 wait_until 30 runs
 kill -0 "$(pgrep -f 'dsync-vm watchdog')"
+kill -CONT "$guest_pid"
 wait_until 120 is_thawed
 wait $pid || :
 wait_until 120 not pgrep -f 'dsync-vm watchdog' >/dev/null

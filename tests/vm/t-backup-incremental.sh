@@ -39,4 +39,5 @@ for round in 1 2 3; do
 done
 expect_point web1 "$first" was/first
 expect_point web1 "$second" was/second
+expect_exit 0 dsync-vm verify -q web1 "$repository" --all
 expect_clean web1

@@ -3,6 +3,7 @@
 #
 # A mirror becomes equal to the disks, changes by what they changed, and is
 # right again after its server had failed; one of another size is refused.
+# long
 # disks: 64M 1G
 . "$TOP/tests/vm/lib.sh"
 . "$TOP/tests/vm/lib-backup.sh"

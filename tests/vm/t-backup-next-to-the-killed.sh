@@ -3,6 +3,7 @@
 #
 # The watchdog of a run that was killed, however late it comes to it, cleans up
 # after that run only, and never after the next one.
+# long
 # disks: 64M 1G
 # timeout: 300
 . "$TOP/tests/vm/lib.sh"

@@ -3,6 +3,7 @@
 #
 # A target that is full fails the backup and nothing else: earlier points stay,
 # and with room again the next backup is right.
+# long
 # disks: 64M 1G
 . "$TOP/tests/vm/lib.sh"
 . "$TOP/tests/vm/lib-backup.sh"

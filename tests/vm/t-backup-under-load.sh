@@ -5,6 +5,7 @@
 # has sound filesystems with every line that was durable before the freeze, no
 # line that was begun after it, and of lines written to one disk and then to the
 # other, the disks miss the same ones.
+# long
 # disks: 128M 2G
 # mem: 2G
 # timeout: 600

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # Whatever is written meanwhile, a hold reads as the disk was at the cut.
+# long
 # timeout: 240
 # disks: 64M 64M 64M
 #
