@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A configuration is understood, or the error says which line is not. */
+/* A configuration is understood, or the error says what of it is not: the line,
+ * or the target that lacks something. */
 #include <string.h>
 
 #include "base/config.h"
@@ -16,7 +17,8 @@ void fuzz_one(const uint8_t *data, size_t size)
 	int r = config_read(path, "web", UUID, "vda", &config, &err);
 
 	if (r < 0) {
-		promise(r == -EINVAL && strstr(err.text, ", line "));
+		promise(r == -EINVAL && (strstr(err.text, ", line ") ||
+					 strstr(err.text, "[target ")));
 		promise(!config.metadata && !config.hold);
 		return;
 	}
