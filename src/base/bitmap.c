@@ -95,6 +95,15 @@ void bitmap_or(struct bitmap *map, const struct bitmap *other)
 		map->bits[i] |= other->bits[i];
 }
 
+bool bitmap_covers(const struct bitmap *map, const struct bitmap *other)
+{
+	assert(map->nr_blocks == other->nr_blocks);
+	for (size_t i = 0; i < map->size_bytes; i++)
+		if (other->bits[i] & ~map->bits[i])
+			return false;
+	return true;
+}
+
 uint64_t bitmap_count(const struct bitmap *map)
 {
 	uint64_t count = 0;

@@ -39,6 +39,8 @@ void bitmap_fill(struct bitmap *map);
 void bitmap_mask_tail(struct bitmap *map);
 /* @map |= @other; both of one size. */
 void bitmap_or(struct bitmap *map, const struct bitmap *other);
+/* True if @map has all of @other; both of one size. */
+bool bitmap_covers(const struct bitmap *map, const struct bitmap *other);
 uint64_t bitmap_count(const struct bitmap *map);
 
 /*

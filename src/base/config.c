@@ -201,6 +201,8 @@ static bool take_backup(struct search *search, struct config *to,
 	if (strcmp(key, "freeze-timeout") == 0)
 		return quantity_number(value, 1, CONFIG_FREEZE_TIMEOUT_MAX_S,
 				       &to->freeze_timeout_s);
+	if (strcmp(key, "turn") == 0)
+		return quantity_seconds(value, &to->turn_s);
 	return false;
 }
 
@@ -411,6 +413,7 @@ int config_read(const char *path, const char *domain_name,
 		.keep = keep_default(),
 		.freeze = CONFIG_FREEZE_YES,
 		.freeze_timeout_s = CONFIG_FREEZE_TIMEOUT_S,
+		.turn_s = CONFIG_TURN_S,
 		.warning_s = CONFIG_WARNING_S,
 		.critical_s = CONFIG_CRITICAL_S,
 	};

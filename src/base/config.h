@@ -22,6 +22,9 @@ struct err;
 #define CONFIG_FREEZE_TIMEOUT_S 10 /* what Windows' VSS allows a freeze */
 #define CONFIG_FREEZE_TIMEOUT_MAX_S 600
 
+/* How long a run keeps another one of the same domain waiting. */
+#define CONFIG_TURN_S (30 * 60)
+
 /* A day and a little: a run may be late. Two of them, and it is no accident. */
 #define CONFIG_WARNING_S (26 * 3600)
 #define CONFIG_CRITICAL_S (50 * 3600)
@@ -50,6 +53,7 @@ struct config {
 	char *target;              /* name of the default one, or NULL */
 	enum config_freeze freeze;
 	unsigned int freeze_timeout_s;
+	uint64_t turn_s;
 	uint64_t warning_s, critical_s; /* unless the target has its own */
 	struct config_target *targets;
 	size_t nr_targets;

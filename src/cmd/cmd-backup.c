@@ -20,6 +20,7 @@ enum {
 	OPTION_ALL,
 	OPTION_JOBS,
 	OPTION_BWLIMIT,
+	OPTION_WAIT,
 };
 
 static const struct option own[] = {
@@ -29,6 +30,7 @@ static const struct option own[] = {
 	{"all", no_argument, NULL, OPTION_ALL},
 	{"jobs", required_argument, NULL, OPTION_JOBS},
 	{"bwlimit", required_argument, NULL, OPTION_BWLIMIT},
+	{"wait", required_argument, NULL, OPTION_WAIT},
 	{0},
 };
 
@@ -128,9 +130,20 @@ struct arguments {
 	const char *freeze; /* NULL: not given */
 	const char *freeze_timeout;
 	const char *bwlimit;
+	const char *wait;
 	bool all;
 	const char *jobs;
 };
+
+static bool take_wait(const char *text, unsigned int *ret_wait_s)
+{
+	uint64_t wait_s;
+
+	if (!quantity_seconds(text, &wait_s) || wait_s > UINT32_MAX)
+		return false;
+	*ret_wait_s = wait_s;
+	return true;
+}
 
 static enum exit_code take(const struct options *options,
 			   const struct arguments *arguments,
@@ -150,6 +163,10 @@ static enum exit_code take(const struct options *options,
 				     "--freeze-timeout=%s: seconds, 1 to %d",
 				     arguments->freeze_timeout,
 				     CONFIG_FREEZE_TIMEOUT_MAX_S);
+	if (arguments->wait && !take_wait(arguments->wait, &request->wait_s))
+		return options_usage(options,
+				     "--wait=%s: how long, such as 45m",
+				     arguments->wait);
 	if (arguments->bwlimit)
 		return options_bwlimit(options, arguments->bwlimit,
 				       &request->bwlimit_bytes);
@@ -193,6 +210,7 @@ static enum exit_code one(struct options *options,
 		.freeze = config.freeze,
 		.freeze_timeout_s = config.freeze_timeout_s,
 	};
+	request.turn_s = config.turn_s;
 	request.bwlimit_bytes = configured_bwlimit(&config, target, location);
 	code = take(options, arguments, &request);
 	return code == EXIT_OK ? backup(options, &request) : code;
@@ -218,7 +236,8 @@ static enum exit_code every(struct options *options,
 			    const char *target)
 {
 	_cleanup_free_ char *freeze = NULL, *timeout = NULL, *bwlimit = NULL;
-	const char *passed[4] = {NULL};
+	_cleanup_free_ char *wait = NULL;
+	const char *passed[5] = {NULL};
 	struct all_request request = {.connect = options->connect,
 				      .target = target,
 				      .options = passed,
@@ -244,6 +263,9 @@ static enum exit_code every(struct options *options,
 	if (arguments->bwlimit)
 		passed[count++] = bwlimit =
 			io_format("--bwlimit=%s", arguments->bwlimit);
+	if (arguments->wait)
+		passed[count++] = wait =
+			io_format("--wait=%s", arguments->wait);
 	return backup_all(options, &request);
 }
 
@@ -267,6 +289,9 @@ static void take_option(struct arguments *arguments, int option)
 		break;
 	case OPTION_BWLIMIT:
 		arguments->bwlimit = optarg;
+		break;
+	case OPTION_WAIT:
+		arguments->wait = optarg;
 		break;
 	}
 }
@@ -312,6 +337,9 @@ const struct cmd cmd_backup = {
 		"                        how long to wait for the freeze\n"
 		"      --bwlimit=RATE    send at most so many bytes a second; "
 		"K, M, G or T may\n"
-		"                        stand behind the number\n",
+		"                        stand behind the number\n"
+		"      --wait=TIME       wait so long for another backup of the "
+		"domain to end, or\n"
+		"                        to give way; 45m, say\n",
 	.run = run,
 };

@@ -71,7 +71,7 @@ static int check_depth(struct backup *backup, const char *disk, struct err *err)
 {
 	size_t depth = target_depth(backup->target, disk);
 
-	if (depth <= DEPTH_WARNED)
+	if (depth <= DEPTH_WARNED || backup->nr_cuts)
 		return 0;
 	if (depth >= DEPTH_REFUSED)
 		return fail(err, -EMLINK,
@@ -88,13 +88,60 @@ static int check_depth(struct backup *backup, const char *disk, struct err *err)
 	return 0;
 }
 
+/* A cut that goes on with what another one of this run had sent. A mirror may
+ * be another one by now. */
+static bool goes_on(const struct backup *backup, const struct pending *pending)
+{
+	return !backup->target->is_mirror &&
+	       pending_is_of_run(pending, backup->run);
+}
+
+/* The doubt there is, but for what the run has begun with. */
+static const char *find_doubt(const struct backup *backup, size_t i)
+{
+	const struct pending *pending = backup->pending[i];
+
+	if (goes_on(backup, pending) && (backup->report->disks[i].full ||
+					 pending->reason == PENDING_TRACKED))
+		return doubt_since_cut(backup->session, i, pending);
+	return doubt_about(backup->session, i, pending,
+			   target_is_paired(backup->target, pending));
+}
+
+static void look_for_doubt(struct backup *backup, size_t i)
+{
+	struct backup_disk *report = &backup->report->disks[i];
+	const char *reason = find_doubt(backup, i);
+
+	if (!reason)
+		return;
+	report->full = true;
+	snprintf(report->reason, sizeof(report->reason), "%s", reason);
+	if (!is_first(backup, i) || !session_is_tracked(backup->session)) {
+		backup->report->resynced = true;
+		say_full(backup, i, reason);
+	}
+	pending_distrust(backup->pending[i], PENDING_GAP);
+}
+
+static int begin_run(struct backup *backup, struct pending *pending,
+		     struct err *err)
+{
+	if (pending_begin(pending, backup->target->location,
+			  backup->target->point) < 0)
+		return fail(err, -ENOMEM, "out of memory");
+	if (!goes_on(backup, pending) &&
+	    pending_begin_run(pending, backup->run) < 0)
+		return fail(err, -ENOMEM, "out of memory");
+	return pending_store(backup->session->state_dir, pending, err);
+}
+
 static int plan_disk(struct backup *backup, size_t i, struct err *err)
 {
 	const struct session_disk *disk = &backup->session->disks[i];
 	const struct pending_disk where =
 		session_pending_disk(backup->session, i);
 	struct backup_disk *report = &backup->report->disks[i];
-	const char *reason;
 	int r = pending_load(&where, backup->target->id, &backup->pending[i],
 			     err);
 
@@ -107,28 +154,13 @@ static int plan_disk(struct backup *backup, size_t i, struct err *err)
 	snprintf(report->target, sizeof(report->target), "%s", where.disk);
 	report->size_bytes = where.size_bytes;
 	report->block_bytes = where.block_bytes;
-	reason = doubt_about(backup->session, i, backup->pending[i],
-			     target_is_paired(backup->target,
-					      backup->pending[i]));
-	if (reason) {
-		report->full = true;
-		snprintf(report->reason, sizeof(report->reason), "%s", reason);
-		if (!is_first(backup, i) ||
-		    !session_is_tracked(backup->session)) {
-			backup->report->resynced = true;
-			say_full(backup, i, reason);
-		}
-		pending_distrust(backup->pending[i], PENDING_GAP);
-	}
+	look_for_doubt(backup, i);
 	r = target_add_damaged(backup->target, backup->pending[i], err);
 	if (r < 0)
 		return r;
 	pending_at_epoch(backup->pending[i], disk->tracker.epoch);
 	accept_newest(backup, backup->pending[i]);
-	if (pending_begin(backup->pending[i], backup->target->location,
-			  backup->target->point) < 0)
-		return fail(err, -ENOMEM, "out of memory");
-	return pending_store(where.state_dir, backup->pending[i], err);
+	return begin_run(backup, backup->pending[i], err);
 }
 
 /* What building the devices of a stopped domain had to say. */
@@ -148,9 +180,12 @@ int backup_plan(struct backup *backup, struct err *err)
 	size_t nr_disks = backup->session->nr_disks;
 	int r;
 
-	say_notes(backup);
+	if (!backup->nr_cuts)
+		say_notes(backup);
 	backup->pending = calloc(nr_disks, sizeof(*backup->pending));
-	backup->report->disks = calloc(nr_disks, sizeof(struct backup_disk));
+	if (!backup->report->disks)
+		backup->report->disks =
+			calloc(nr_disks, sizeof(struct backup_disk));
 	if (!backup->pending || !backup->report->disks)
 		return fail(err, -ENOMEM, "out of memory");
 	backup->report->nr_disks = nr_disks;

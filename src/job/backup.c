@@ -7,6 +7,7 @@
  *	images are flushed and in place            before the manifest
  *	the manifest commits the point             before pending is cleared
  *	pending is cleared                         before the epoch ends
+ *	or, without a point, stored
  *
  * A run that ends anywhere in between, by failure or by SIGKILL, has said too
  * little rather than too much: the next one ships a superset.
@@ -16,7 +17,6 @@
 #include <string.h>
 
 #include "base/config.h"
-#include "dm/restoring.h"
 #include "job/backup-parts.h"
 #include "job/interrupt.h"
 
@@ -33,13 +33,37 @@ static int look_again(struct backup *backup, struct err *err)
 	return r;
 }
 
+/* The hold was made for what was to be sent before. */
+static int record(struct backup *backup, size_t i, struct err *err)
+{
+	struct pending **pending = &backup->pending[i];
+	int r = held_record(&backup->held, i, backup->target->id, pending, err);
+
+	if (r < 0 || pending_is_of_run(*pending, backup->run))
+		return r;
+	return fail(err, -EIO,
+		    "%s: the record of what is pending for %s was removed, or "
+		    "damaged, meanwhile; back it up again",
+		    backup->session->domain->name, backup->target->location);
+}
+
+static void count_cut(struct backup *backup)
+{
+	backup->recorded = true;
+	backup->cut_ms = ui_now_ms();
+	backup->nr_cuts++;
+	backup->left_before_bytes = backup->left_bytes;
+	backup->left_bytes = backup_left_bytes(backup);
+}
+
 static int take_cut(struct backup *backup, struct err *err)
 {
 	struct held *held = &backup->held;
 	int r = 0;
 
 	for (size_t i = 0; i < backup->session->nr_disks && r == 0; i++)
-		r = held_hold(held, i, backup->pending[i]->map, err);
+		r = held_hold(held, i, pending_to_send(backup->pending[i]),
+			      err);
 	if (r == 0)
 		r = held_settle(held, err);
 	backup->cut_time = time(NULL);
@@ -48,8 +72,9 @@ static int take_cut(struct backup *backup, struct err *err)
 	if (r == 0)
 		r = look_again(backup, err);
 	for (size_t i = 0; i < backup->session->nr_disks && r == 0; i++)
-		r = held_record(held, i, backup->target->id,
-				&backup->pending[i], err);
+		r = record(backup, i, err);
+	if (r == 0)
+		count_cut(backup);
 	return r;
 }
 
@@ -101,6 +126,9 @@ static int ship_and_commit(struct backup *backup, struct err *err)
 		if (r == 0)
 			r = backup_describe_disk(backup, manifest, i, backing,
 						 err);
+		if (r == 0 && i + 1 < backup->session->nr_disks &&
+		    backup_is_enough(backup))
+			r = fail(err, -EAGAIN, "ended between two disks");
 	}
 	if (r == 0 && !backup->held.disks)
 		r = check_still_stopped(backup, err);
@@ -138,7 +166,7 @@ static int check_quiet(const struct backup *backup, struct err *err)
 		    backup->session->domain->name);
 }
 
-static void free_pending(struct backup *backup)
+void backup_forget_pending(struct backup *backup)
 {
 	for (size_t i = 0; backup->pending && i < backup->session->nr_disks;
 	     i++)
@@ -146,18 +174,12 @@ static void free_pending(struct backup *backup)
 	free(TAKE_PTR(backup->pending));
 }
 
-static void forget_plan(struct backup *backup)
-{
-	free_pending(backup);
-	free(TAKE_PTR(backup->report->disks));
-	backup->report->nr_disks = 0;
-}
-
-/* One cut, and what comes of it. */
-static int attempt(struct backup *backup, bool *ret_hold_lost, struct err *err)
+/* One cut, and what comes of it. @ret_again: another one may do better. */
+static int attempt(struct backup *backup, bool *ret_again, struct err *err)
 {
 	int r = backup_plan(backup, err);
 
+	backup->recorded = false;
 	if (r == 0)
 		r = held_watch(&backup->held, &backup->request->instant, err);
 	backup->cut_time = time(NULL);
@@ -169,36 +191,29 @@ static int attempt(struct backup *backup, bool *ret_hold_lost, struct err *err)
 		r = fail(err, -EINTR, "interrupted");
 	if (r == 0)
 		r = ship_and_commit(backup, err);
-	/* What else failed is no better with another cut. */
-	*ret_hold_lost = r == -EIO && !backup->committing &&
-			 held_is_lost(&backup->held, err);
-	if (*ret_hold_lost)
+	*ret_again = r < 0 && backup_may_go_on(backup, r, err);
+	if (*ret_again) {
+		*ret_again = backup_keep_place(backup, err) == 0;
 		r = err->code;
+	}
 	if (r < 0)
 		held_abort(&backup->held);
 	held_end(&backup->held);
 	return r;
 }
 
-/*
- * A guest that wrote more than a hold has room for may have done so once: it
- * is worth one more cut, but not a third.
- */
-static int attempt_twice(struct backup *backup, struct err *err)
+static int make_point(struct backup *backup, struct err *err)
 {
-	bool hold_lost;
-	int r = attempt(backup, &hold_lost, err);
+	bool again;
+	int r = attempt(backup, &again, err);
 
-	if (!hold_lost)
-		return r;
-	ui_note(backup->ui, "%s", err->text);
-	ui_note(backup->ui, "%s: trying once more, with a new cut",
-		backup->session->domain->name);
-	err_clear(err);
-	watchdog_end(&backup->held.watchdog);
-	forget_plan(backup);
-	r = session_refresh(backup->session, err);
-	return r < 0 ? r : attempt(backup, &hold_lost, err);
+	while (again) {
+		r = backup_go_on(backup, err);
+		again = false;
+		if (r == 0)
+			r = attempt(backup, &again, err);
+	}
+	return r;
 }
 
 /* The point is there: what cannot be thinned out now is so by the next run. */
@@ -222,16 +237,6 @@ static void thin_out(struct backup *backup)
 			backup->target->location, nr_removed);
 }
 
-/* A point of half restored disks would only displace a good one. */
-static int check_whole(const struct session *session, struct err *err)
-{
-	int r = restoring_check(session->state_dir, err);
-
-	if (r < 0)
-		err_prefix(err, "%s", session->domain->name);
-	return r;
-}
-
 static int open_target(struct backup *backup, struct err *err)
 {
 	const struct session *session = backup->session;
@@ -244,18 +249,30 @@ static int open_target(struct backup *backup, struct err *err)
 			   &backup->target, backup->ui, err);
 }
 
+/* How the target calls itself: where its runs wait, there is no use in giving
+ * way. */
+static char *target_place(const char *target)
+{
+	char *path = strstr(target, "://") ? NULL : realpath(target, NULL);
+
+	return path ? path : strdup(target);
+}
+
 static int run(struct backup *backup, struct err *err)
 {
-	int r = session_open(backup->request->connect, backup->request->domain,
-			     &backup->session, err);
+	_cleanup_free_ char *place = target_place(backup->request->target);
+	const struct turn_wait wait = {.wait_s = backup->request->wait_s,
+				       .target = place ? place : "",
+				       .cancelled = backup->cancelled,
+				       .ui = backup->ui};
+	int r = uuid_new(backup->run, err);
 
-	backup->held.session = backup->session;
 	if (r == 0)
-		r = check_whole(backup->session, err);
+		r = backup_open_session(backup, &wait, err);
 	if (r == 0)
 		r = open_target(backup, err);
 	if (r == 0)
-		r = attempt_twice(backup, err);
+		r = make_point(backup, err);
 	if (r == 0)
 		thin_out(backup);
 	return r;
@@ -279,7 +296,7 @@ static int fill_report(struct backup *backup, struct err *err)
 
 static void close_all(struct backup *backup)
 {
-	free_pending(backup);
+	backup_forget_pending(backup);
 	target_close(backup->target);
 	session_close(backup->session);
 	watchdog_end(&backup->held.watchdog);

@@ -20,6 +20,8 @@ struct backup_request {
 	const char *target;  /* repository path or NBD URI */
 	struct instant_request instant;
 	uint64_t bwlimit_bytes; /* a second; 0: none */
+	uint64_t turn_s;        /* then another run that waits goes first */
+	unsigned int wait_s;    /* for another run; 0: does not wait */
 };
 
 struct backup_disk {

@@ -19,3 +19,8 @@ struct session;
  */
 const char *doubt_about(const struct session *session, size_t i,
 			const struct pending *pending, bool paired);
+
+/* The same of what came after the last cut that @pending has the changes of: as
+ * its tracker sees it now. */
+const char *doubt_since_cut(const struct session *session, size_t i,
+			    const struct pending *pending);

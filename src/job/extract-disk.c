@@ -63,7 +63,7 @@ static int open_disk(const char *connect, const char *device,
 			    "%s: no name of a tracked disk, such as "
 			    "dsync-web1-vda; a file is named with a /",
 			    device);
-	r = session_open(connect, domain, &session, err);
+	r = session_open(connect, domain, NULL, &session, err);
 	if (r == 0)
 		r = keep_only(session, device, err);
 	if (r == 0)

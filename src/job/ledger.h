@@ -21,7 +21,7 @@ struct ledger {
 	/*
 	 * Fills @sent with what earlier runs have sent of blocks [first,
 	 * first + count) to this image, and @under with what is under it.
-	 * Asked in ascending order, of all that is pending.
+	 * Asked in ascending order, of all that is to be sent.
 	 */
 	int (*look_up)(struct ledger *ledger, uint64_t first, uint64_t count,
 		       struct sum sent[], struct sum under[], struct err *err);
@@ -37,6 +37,7 @@ struct ledger_files {
 	struct sums_view *under;
 	struct sums *sent; /* NULL: nothing */
 	struct sums_writer *writer;
+	uint64_t written; /* blocks that ->writer has been told of */
 };
 
 /*
@@ -47,6 +48,15 @@ struct ledger_files {
 int ledger_files_open(const char *path, const struct sums_id *id,
 		      struct sums_view *under, struct sums *sent,
 		      struct ledger_files *ret_files, struct err *err);
+/*
+ * Nothing comes after what was added, of @nr_blocks. What earlier runs had sent
+ * and this one did not look at is in the image still, and so it stays written
+ * down, here as between what was added. -EBADMSG: it should have been looked
+ * at, as what became of it is not known.
+ */
+int ledger_files_end(struct ledger_files *files, uint64_t nr_blocks,
+		     struct err *err);
+
 /* What can only be looked up: @view, which it takes over. */
 void ledger_files_read(struct sums_view *view, struct ledger_files *ret_files);
 

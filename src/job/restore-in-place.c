@@ -132,7 +132,7 @@ int restore_in_place_begin(struct restore *restore, struct err *err)
 
 	if (r == 0)
 		r = session_open(restore->request->connect,
-				 restore->manifest->domain_uuid,
+				 restore->manifest->domain_uuid, NULL,
 				 &restore->session, err);
 	return r < 0 ? r : claim(restore->session, err);
 }

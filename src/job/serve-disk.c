@@ -78,7 +78,8 @@ int serve_damaged(struct serve *serve, struct serve_call *call, struct err *err)
 	int r = take_disk(call, &pending, err);
 
 	if (r == 0)
-		r = target_image_add_damaged(serve->to, pending, err);
+		r = target_image_find_damaged(serve->to, pending, pending->map,
+					      err);
 	return r < 0 ? r : far_put_map(&call->reply_blob, pending->map, err);
 }
 
@@ -127,11 +128,34 @@ int serve_open_door(struct serve *serve, struct ship_server *server,
 	return 0;
 }
 
+/* What is pending, and what of it is to be sent. */
+static int take_maps(const struct serve_call *call, struct pending *pending,
+		     struct err *err)
+{
+	uint64_t map_bytes;
+	int r = json_get_uint(call->json, "map_bytes", call->blob_bytes,
+			      &map_bytes, err);
+
+	if (r < 0)
+		return r;
+	pending->to_send = bitmap_new(pending->map->nr_blocks);
+	if (!pending->to_send)
+		return fail(err, -ENOMEM, "out of memory");
+	r = far_get_map(call->blob, map_bytes, pending->map, err);
+	if (r == 0)
+		r = far_get_map(call->blob + map_bytes,
+				call->blob_bytes - map_bytes, pending->to_send,
+				err);
+	if (r == 0 && !bitmap_covers(pending->map, pending->to_send))
+		r = fail(err, -EPROTO, "%s: sends what is not pending",
+			 pending->disk);
+	return r;
+}
+
 static int begin(struct serve *serve, struct serve_call *call, struct err *err)
 {
 	struct serve_disk *disk = &serve->disk;
-	int r = far_get_map(call->blob, call->blob_bytes, disk->pending->map,
-			    err);
+	int r = take_maps(call, disk->pending, err);
 
 	if (r == 0)
 		r = target_image_begin(serve->to, disk->pending, &disk->image,
@@ -195,7 +219,9 @@ int serve_close_window(struct serve *serve, struct serve_call *call,
 {
 	int r = check_disk(serve, err);
 
-	return r < 0 ? r : target_image_close_window(&serve->disk.image, err);
+	return r < 0 ? r
+		     : target_image_close_window(serve->to, &serve->disk.image,
+						 serve->disk.pending, err);
 }
 
 static int remember(struct serve *serve, struct err *err)
@@ -221,7 +247,8 @@ int serve_end_disk(struct serve *serve, struct serve_call *call,
 
 	close_door(serve);
 	if (r == 0)
-		r = target_image_end(serve->to, &serve->disk.image, err);
+		r = target_image_end(serve->to, &serve->disk.image,
+				     serve->disk.pending, err);
 	if (r == 0)
 		r = remember(serve, err);
 	serve_drop_disk(serve);
@@ -243,15 +270,16 @@ static int put_known(struct serve_disk *disk, uint64_t first, uint64_t count,
 				    err);
 }
 
-/* Of the pending blocks behind those that were looked up, as many units as are
- * looked up at a time; 0: there are none. */
+/* Of the blocks to be sent behind those that were looked up, as many units as
+ * are looked up at a time; 0: there are none. */
 static uint64_t next_units(const struct serve_disk *disk, uint64_t *ret_first)
 {
 	const struct pending *pending = disk->pending;
 	uint64_t per_block = pending->block_bytes / SUM_BLOCK_BYTES;
 	uint64_t nr_units = sum_count(pending->size_bytes), first, end;
-	uint64_t run = bitmap_next_run(
-		pending->map, disk->asked_units / per_block, 0, &first);
+	uint64_t run = bitmap_next_run(pending_to_send(pending),
+				       disk->asked_units / per_block, 0,
+				       &first);
 
 	if (!run)
 		return 0;

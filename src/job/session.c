@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The order matters: the run lock first, so that nobody else suspends or
- * opens epochs; then the devices; then the repair of what a killed run left,
+ * The order matters: the turn first, so that nobody else suspends or
+ * opens epochs, and since the domain may change while it is waited for; then
+ * the devices; then the repair of what a killed run left,
  * which needs both.
  */
 #include "job/session.h"
@@ -10,32 +11,10 @@
 
 #include "base/err.h"
 #include "base/io.h"
-#include "base/lock.h"
 #include "dm/device.h"
 #include "dm/hold.h"
 #include "dm/use.h"
-
-static int take_run_lock(struct session *session, struct err *err)
-{
-	_cleanup_free_ char *dir = io_format(PLACE_RUN "/%s", session->uuid);
-	_cleanup_free_ char *path = io_format("%s/backup.lock", dir);
-	int r;
-
-	if (!dir || !path)
-		return fail(err, -ENOMEM, "out of memory");
-	r = io_make_dirs(dir, err);
-	if (r < 0)
-		return r;
-	session->run_fd = lock_take(path, 0, err);
-	if (session->run_fd == -EBUSY) {
-		err_clear(err);
-		return fail(err, -EBUSY,
-			    "%s: another backup of this domain is running, "
-			    "or verify --source; wait for it, or end it",
-			    vm_dom_name(session->dom));
-	}
-	return session->run_fd < 0 ? session->run_fd : 0;
-}
+#include "job/turn.h"
 
 /* What the next start will take may be attached already. */
 static bool attached_at_next_start(struct session *session)
@@ -206,11 +185,6 @@ static int find_domain(struct session *session, const char *name,
 
 	if (r == 0)
 		r = vm_dom_find(session->host, name, &session->dom, err);
-	if (r == 0)
-		r = vm_dom_state(session->dom, &session->state, err);
-	if (r == 0)
-		r = vm_dom_read(session->host, session->dom, VM_XML_NOW,
-				&session->domain, err);
 	if (r < 0)
 		return r;
 	session->uuid = vm_dom_uuid(session->dom);
@@ -220,8 +194,26 @@ static int find_domain(struct session *session, const char *name,
 	return 0;
 }
 
+static int take_turn(struct session *session, const struct turn_wait *wait,
+		     struct err *err)
+{
+	session->turn_fd =
+		turn_take(session->uuid, vm_dom_name(session->dom), wait, err);
+	return session->turn_fd < 0 ? session->turn_fd : 0;
+}
+
+static int read_domain(struct session *session, struct err *err)
+{
+	int r = vm_dom_state(session->dom, &session->state, err);
+
+	return r < 0 ? r
+		     : vm_dom_read(session->host, session->dom, VM_XML_NOW,
+				   &session->domain, err);
+}
+
 int session_open(const char *connect, const char *name,
-		 struct session **ret_session, struct err *err)
+		 const struct turn_wait *wait, struct session **ret_session,
+		 struct err *err)
 {
 	_cleanup_session_ struct session *session = calloc(1, sizeof(*session));
 	int r;
@@ -229,13 +221,15 @@ int session_open(const char *connect, const char *name,
 	if (!session)
 		return fail(err, -ENOMEM, "out of memory");
 	session->connect = connect;
-	session->run_fd = -1;
+	session->turn_fd = -1;
 	session->user_fd = -1;
 	r = find_domain(session, name, err);
 	if (r == 0)
-		r = choose_disks(session, err);
+		r = take_turn(session, wait, err);
 	if (r == 0)
-		r = take_run_lock(session, err);
+		r = read_domain(session, err);
+	if (r == 0)
+		r = choose_disks(session, err);
 	if (r == 0)
 		r = bring_up(session, err);
 	if (r == 0)
@@ -265,8 +259,8 @@ void session_close(struct session *session)
 		leave_stacks(session);
 		close(session->user_fd);
 	}
-	if (session->run_fd >= 0)
-		close(session->run_fd);
+	if (session->turn_fd >= 0)
+		close(session->turn_fd);
 	free(session->disks);
 	free(session->stacks);
 	free(session->reports);

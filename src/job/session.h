@@ -21,6 +21,7 @@
 #include "vm/host.h"
 
 struct err;
+struct turn_wait;
 
 struct session_disk {
 	const struct vm_disk *disk;
@@ -33,10 +34,10 @@ struct session {
 	struct vm_dom *dom;
 	struct vm_domain *domain;
 	struct vm_dom_state state;
-	const char *connect; /* as the user gave it */
-	const char *uuid;    /* of the domain */
-	char *state_dir;     /* PLACE_STATE/UUID */
-	int run_fd, user_fd; /* locks; -1: not taken */
+	const char *connect;  /* as the user gave it */
+	const char *uuid;     /* of the domain */
+	char *state_dir;      /* PLACE_STATE/UUID */
+	int turn_fd, user_fd; /* locks; -1: not taken */
 	struct session_disk *disks;
 	struct stack_disk *stacks; /* one for each of ->disks */
 	struct stack_report *reports;
@@ -46,11 +47,13 @@ struct session {
 /*
  * Opens a session on the domain called @name. -ENOENT: no such domain, or
  * none of its disks is attached; -EOPNOTSUPP: none can be; -EBUSY: another
- * run has it, or a disk has a block job. @ret_session is ended by
+ * run has it, for as long as @wait says (NULL: does not wait), or a disk has a
+ * block job. @ret_session is ended by
  * session_close() in any case.
  */
 int session_open(const char *connect, const char *name,
-		 struct session **ret_session, struct err *err);
+		 const struct turn_wait *wait, struct session **ret_session,
+		 struct err *err);
 
 /* Reads all trackers' status. */
 int session_refresh(struct session *session, struct err *err);

@@ -157,8 +157,8 @@ static void close_far(struct target *target)
 
 /* ---------------------------------------------------------------- a run */
 
-static int add_damaged(struct target *target, struct pending *pending,
-		       struct err *err)
+static int find_damaged(struct target *target, const struct pending *pending,
+			struct bitmap *damaged, struct err *err)
 {
 	_cleanup_far_message_ struct far_message reply = {0};
 	int r = far_call(far_of(target), about("damaged", pending), NULL, 0,
@@ -167,7 +167,7 @@ static int add_damaged(struct target *target, struct pending *pending,
 	return r < 0 ? r
 		     : far_checked(far_of(target),
 				   far_get_map(reply.blob, reply.blob_bytes,
-					       pending->map, err),
+					       damaged, err),
 				   err);
 }
 
@@ -192,11 +192,18 @@ static int ask_for_image(struct far *far, const struct pending *pending,
 	_cleanup_far_message_ struct far_message reply = {0};
 	_cleanup_far_bytes_ struct far_bytes runs = {0};
 	char backing[POINT_SIZE];
+	struct json_object *request;
+	size_t map_bytes;
 	int r = far_put_map(&runs, pending->map, err);
 
+	map_bytes = runs.used;
 	if (r == 0)
-		r = far_call(far, about("begin-disk", pending), runs.data,
-			     runs.used, 0, &reply, err);
+		r = far_put_map(&runs, pending_to_send(pending), err);
+	if (r < 0)
+		return r;
+	request = about("begin-disk", pending);
+	json_add_uint(request, "map_bytes", map_bytes);
+	r = far_call(far, request, runs.data, runs.used, 0, &reply, err);
 	if (r < 0)
 		return r;
 	r = take_point(reply.json, "backing", backing, err);
@@ -232,10 +239,11 @@ static int begin_disk(struct target *target, const struct pending *pending,
 			      pending->size_bytes, &disk->line->known.ledger,
 			      &disk->sieve, err);
 	return r < 0 ? r
-		     : far_lines_open_dest(&disk->line->lines,
-					   bitmap_count(pending->map) *
-						   pending->block_bytes,
-					   &disk->dest, err);
+		     : far_lines_open_dest(
+			       &disk->line->lines,
+			       bitmap_count(pending_to_send(pending)) *
+				       pending->block_bytes,
+			       &disk->dest, err);
 }
 
 static int open_window(struct target *target, struct target_disk *disk,
@@ -250,7 +258,7 @@ static int open_window(struct target *target, struct target_disk *disk,
 }
 
 static int close_window(struct target *target, struct target_disk *disk,
-			struct err *err)
+			const struct pending *pending, struct err *err)
 {
 	int r = far_ledger_flush(&disk->line->known, err);
 
@@ -258,7 +266,7 @@ static int close_window(struct target *target, struct target_disk *disk,
 }
 
 static int end_disk(struct target *target, struct target_disk *disk,
-		    struct err *err)
+		    const struct pending *pending, struct err *err)
 {
 	int r = far_ledger_flush(&disk->line->known, err);
 
@@ -322,7 +330,7 @@ static int thin_out(struct target *target, const struct keep *keep,
 }
 
 static const struct target_ops ops = {
-	.add_damaged = add_damaged,
+	.find_damaged = find_damaged,
 	.begin = begin,
 	.begin_disk = begin_disk,
 	.open_window = open_window,

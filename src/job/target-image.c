@@ -46,14 +46,15 @@ static int open_under(const struct target_repo *to, const char *disk,
 	return r;
 }
 
-int target_image_add_damaged(const struct target_repo *to,
-			     struct pending *pending, struct err *err)
+int target_image_find_damaged(const struct target_repo *to,
+			      const struct pending *pending,
+			      struct bitmap *damaged, struct err *err)
 {
 	_cleanup_sums_view_ struct sums_view *view = NULL;
 	const char *backing =
 		target_backing(&to->target, pending->disk, pending->size_bytes);
 
-	return open_under(to, pending->disk, backing, pending->map,
+	return open_under(to, pending->disk, backing, damaged,
 			  pending->block_bytes, &view, err);
 }
 
@@ -163,18 +164,23 @@ int target_image_open_window(const struct target_repo *to,
 
 	if (!image->resumable)
 		return 0;
-	return partial_open_window(to->domain, &id, pending->map,
+	return partial_open_window(to->domain, &id, pending_to_send(pending),
 				   pending->block_bytes, first, end, err);
 }
 
-int target_image_close_window(struct target_image *image, struct err *err)
+int target_image_close_window(const struct target_repo *to,
+			      struct target_image *image,
+			      const struct pending *pending, struct err *err)
 {
+	const struct sums_id id = id_of(to, image, pending);
+	int r = sums_writer_checkpoint(image->known.writer, err);
+
 	image->resumable = true;
-	return sums_writer_checkpoint(image->known.writer, err);
+	return r < 0 ? r : partial_close_window(to->domain, &id, err);
 }
 
 int target_image_end(struct target_repo *to, struct target_image *image,
-		     struct err *err)
+		     const struct pending *pending, struct err *err)
 {
 	const char *problem = sums_view_problem(image->known.under);
 	const char *point = to->target.point;
@@ -184,6 +190,9 @@ int target_image_end(struct target_repo *to, struct target_image *image,
 		ui_warn(to->target.ui,
 			"%s; what it was about was sent again without need",
 			problem);
+	if (r == 0)
+		r = ledger_files_end(&image->known,
+				     sum_count(pending->size_bytes), err);
 	if (r == 0)
 		r = sums_writer_finish(image->known.writer, err);
 	if (r == 0)

@@ -12,6 +12,7 @@
 #include "job/ledger.h"
 #include "job/target.h"
 
+struct bitmap;
 struct pending;
 struct ship_server;
 struct target_repo;
@@ -26,10 +27,11 @@ struct target_image {
 	struct ledger_files known; /* of its blocks */
 };
 
-/* Adds to @pending what verify found damaged in the images that the next one
- * would be over. */
-int target_image_add_damaged(const struct target_repo *to,
-			     struct pending *pending, struct err *err);
+/* Adds to @damaged what verify found so in the images that the next one of
+ * @pending's disk would be over. */
+int target_image_find_damaged(const struct target_repo *to,
+			      const struct pending *pending,
+			      struct bitmap *damaged, struct err *err);
 
 /*
  * Makes the image of @to's point for what is @pending, or takes over the one
@@ -44,11 +46,13 @@ int target_image_open_window(const struct target_repo *to,
 			     const struct target_image *image,
 			     const struct pending *pending, uint64_t first,
 			     uint64_t end, struct err *err);
-int target_image_close_window(struct target_image *image, struct err *err);
+int target_image_close_window(const struct target_repo *to,
+			      struct target_image *image,
+			      const struct pending *pending, struct err *err);
 
 /* All its connections are closed: ends the server, makes all durable. */
 int target_image_end(struct target_repo *to, struct target_image *image,
-		     struct err *err);
+		     const struct pending *pending, struct err *err);
 
 /* Gives it up where it is. */
 void target_image_drop(struct target_image *image);

@@ -7,9 +7,13 @@
 
 #include "job/target.h"
 
+struct bitmap;
+
 struct target_ops {
-	int (*add_damaged)(struct target *target, struct pending *pending,
-			   struct err *err);
+	/* Into @damaged, of the disk of @pending. */
+	int (*find_damaged)(struct target *target,
+			    const struct pending *pending,
+			    struct bitmap *damaged, struct err *err);
 	int (*begin)(struct target *target, time_t now, struct err *err);
 	/* Of @disk its name, ->backing and ->ops are filled in. */
 	int (*begin_disk)(struct target *target, const struct pending *pending,
@@ -18,10 +22,10 @@ struct target_ops {
 			   const struct pending *pending, uint64_t first,
 			   uint64_t end, struct err *err);
 	int (*close_window)(struct target *target, struct target_disk *disk,
-			    struct err *err);
+			    const struct pending *pending, struct err *err);
 	/* ->dest is closed, cleanly. */
 	int (*end_disk)(struct target *target, struct target_disk *disk,
-			struct err *err);
+			const struct pending *pending, struct err *err);
 	/* Frees the line of a disk that was not ended. */
 	void (*drop_line)(struct target_line *line);
 	/* @manifest knows its point and its repository. */

@@ -112,18 +112,23 @@ static int look_around(struct target_repo *to, const struct target_owner *owner,
 
 /* ---------------------------------------------------------------- a run */
 
-static int add_damaged(struct target *target, struct pending *pending,
-		       struct err *err)
+static int find_damaged(struct target *target, const struct pending *pending,
+			struct bitmap *damaged, struct err *err)
 {
-	return target_image_add_damaged((struct target_repo *)target, pending,
-					err);
+	return target_image_find_damaged((struct target_repo *)target, pending,
+					 damaged, err);
 }
 
+/* What was sent for the last point is kept under its name, if it did not come
+ * to be. */
 static int begin(struct target *target, time_t now, struct err *err)
 {
-	const struct target_repo *to = (struct target_repo *)target;
+	struct target_repo *to = (struct target_repo *)target;
+	int r = catalog_new_point(to->catalog, now, to->last_point,
+				  target->point, err);
 
-	return catalog_new_point(to->catalog, now, target->point, err);
+	memcpy(to->last_point, target->point, sizeof(to->last_point));
+	return r;
 }
 
 static int begin_disk(struct target *target, const struct pending *pending,
@@ -158,16 +163,17 @@ static int open_window(struct target *target, struct target_disk *disk,
 }
 
 static int close_window(struct target *target, struct target_disk *disk,
-			struct err *err)
+			const struct pending *pending, struct err *err)
 {
-	return target_image_close_window(&disk->line->image, err);
+	return target_image_close_window((struct target_repo *)target,
+					 &disk->line->image, pending, err);
 }
 
 static int end_disk(struct target *target, struct target_disk *disk,
-		    struct err *err)
+		    const struct pending *pending, struct err *err)
 {
 	return target_image_end((struct target_repo *)target,
-				&disk->line->image, err);
+				&disk->line->image, pending, err);
 }
 
 static void drop_line(struct target_line *line)
@@ -224,7 +230,7 @@ static void close_repo(struct target *target)
 }
 
 static const struct target_ops ops = {
-	.add_damaged = add_damaged,
+	.find_damaged = find_damaged,
 	.begin = begin,
 	.begin_disk = begin_disk,
 	.open_window = open_window,

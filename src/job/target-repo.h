@@ -16,6 +16,7 @@ struct target_repo {
 	struct repo *repo;
 	struct repo_domain *domain; /* locked */
 	struct catalog *catalog;
+	char last_point[POINT_SIZE]; /* that a run began; "": none */
 	ship_cancel cancelled;
 };
 

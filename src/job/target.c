@@ -117,9 +117,18 @@ size_t target_depth(const struct target *target, const char *disk)
 int target_add_damaged(struct target *target, struct pending *pending,
 		       struct err *err)
 {
-	return target->ops->add_damaged
-		       ? target->ops->add_damaged(target, pending, err)
-		       : 0;
+	_cleanup_bitmap_ struct bitmap *damaged = NULL;
+	int r;
+
+	if (!target->ops->find_damaged)
+		return 0;
+	damaged = bitmap_new(pending->map->nr_blocks);
+	if (!damaged)
+		return fail(err, -ENOMEM, "out of memory");
+	r = target->ops->find_damaged(target, pending, damaged, err);
+	if (r == 0)
+		pending_add(pending, damaged);
+	return r;
 }
 
 int target_begin(struct target *target, time_t now, struct err *err)
@@ -148,19 +157,20 @@ int target_open_window(struct target *target, struct target_disk *disk,
 }
 
 int target_close_window(struct target *target, struct target_disk *disk,
-			struct err *err)
+			const struct pending *pending, struct err *err)
 {
 	return target->ops->close_window
-		       ? target->ops->close_window(target, disk, err)
+		       ? target->ops->close_window(target, disk, pending, err)
 		       : 0;
 }
 
 int target_end_disk(struct target *target, struct target_disk *disk,
-		    struct err *err)
+		    const struct pending *pending, struct err *err)
 {
 	ship_dest_close(TAKE_PTR(disk->dest));
-	return target->ops->end_disk ? target->ops->end_disk(target, disk, err)
-				     : 0;
+	return target->ops->end_disk
+		       ? target->ops->end_disk(target, disk, pending, err)
+		       : 0;
 }
 
 void target_drop_disk(struct target_disk *disk)

@@ -117,23 +117,27 @@ int target_add_damaged(struct target *target, struct pending *pending,
 /* Names the point of this run, cut at @now. */
 int target_begin(struct target *target, time_t now, struct err *err);
 
-/* A destination for what is @pending of a disk. Ended by target_end_disk(). */
+/*
+ * A destination for what is @pending of a disk. Ended by target_end_disk().
+ * ->resumed: what is pending and not to be sent is there, from an earlier run
+ * or an earlier cut of this one; else all that is pending must be sent.
+ */
 int target_begin_disk(struct target *target, const struct pending *pending,
 		      struct target_disk *ret_disk, struct err *err);
 
 /*
- * Before units [first, end) of what is @pending are sent, and after they were
+ * Before units [first, end) of what is to be sent are, and after they were
  * and are flushed: should the run end later, they need not be sent again.
  */
 int target_open_window(struct target *target, struct target_disk *disk,
 		       const struct pending *pending, uint64_t first,
 		       uint64_t end, struct err *err);
 int target_close_window(struct target *target, struct target_disk *disk,
-			struct err *err);
+			const struct pending *pending, struct err *err);
 
 /* Closes and makes durable what was shipped. */
 int target_end_disk(struct target *target, struct target_disk *disk,
-		    struct err *err);
+		    const struct pending *pending, struct err *err);
 
 /* Closes without any promise: for the way out after a failure. */
 void target_drop_disk(struct target_disk *disk);

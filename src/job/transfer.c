@@ -101,7 +101,7 @@ static int run_window(struct progress *progress, uint64_t first, uint64_t end,
 
 	if (r < 0)
 		return r;
-	job.map = pending->map;
+	job.map = pending_to_send(pending);
 	job.block_bytes = pending->block_bytes;
 	job.first_block = first;
 	job.nr_blocks = end - first;
@@ -130,10 +130,31 @@ static uint64_t learn(uint64_t bytes, uint64_t spent_ms)
 	return bytes;
 }
 
+/* After its blocks [first, end). */
+static int close_window(const struct transfer *transfer, uint64_t first,
+			uint64_t end, struct err *err)
+{
+	const struct bitmap *map = pending_to_send(transfer->pending);
+	struct bitmap *to_send = transfer->pending->to_send;
+	uint64_t next;
+	int r = target_close_window(transfer->target, transfer->disk,
+				    transfer->pending, err);
+
+	if (r < 0)
+		return r;
+	if (to_send)
+		bitmap_clear(to_send, first, end - first);
+	if (transfer->enough && bitmap_next_run(map, end, 1, &next) &&
+	    transfer->enough(transfer->job.opaque))
+		return fail(err, -EAGAIN, "%s: ended between two windows",
+			    transfer->target->location);
+	return 0;
+}
+
 int transfer_run(const struct transfer *transfer,
 		 struct ship_counts *ret_counts, struct err *err)
 {
-	const struct bitmap *map = transfer->pending->map;
+	const struct bitmap *map = pending_to_send(transfer->pending);
 	uint64_t bytes = transfer->window_bytes ? transfer->window_bytes
 						: WINDOW_FIRST_BYTES;
 	uint64_t end = 0;
@@ -152,8 +173,7 @@ int transfer_run(const struct transfer *transfer,
 				 bytes);
 		r = run_window(&progress, first, end, err);
 		if (r == 0 && end < map->nr_blocks)
-			r = target_close_window(transfer->target,
-						transfer->disk, err);
+			r = close_window(transfer, first, end, err);
 		bytes = learn(bytes, ui_now_ms() - began_ms);
 	}
 	*ret_counts = progress.total;

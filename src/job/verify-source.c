@@ -356,8 +356,8 @@ static int open_all(struct verify_source *verify, struct err *err)
 			    "%s: a mirror has no sums to compare with, only a "
 			    "repository has",
 			    request->repository);
-	r = session_open(request->connect, request->domain, &verify->session,
-			 err);
+	r = session_open(request->connect, request->domain, NULL,
+			 &verify->session, err);
 	verify->held.session = verify->session;
 	if (r == 0)
 		r = reading_open(&verify->from, request->repository,

@@ -417,19 +417,34 @@ int catalog_chain_depth(const struct catalog *catalog,
 	return r;
 }
 
+/* 1, or what stands behind its time. */
+static unsigned long point_number(const char *point)
+{
+	const char *suffix = point + POINT_STAMP_LENGTH;
+
+	return *suffix == '-' ? strtoul(suffix + 1, NULL, 10) : 1;
+}
+
 int catalog_new_point(const struct catalog *catalog, time_t now,
-		      char ret_point[POINT_SIZE], struct err *err)
+		      const char *after, char ret_point[POINT_SIZE],
+		      struct err *err)
 {
 	char stamp[POINT_SIZE];
+	unsigned long n = 1;
 
 	point_stamp(now, stamp);
-	snprintf(ret_point, POINT_SIZE, "%s", stamp);
-	/* One more than there are points: one of these names is free. */
-	for (size_t n = 2; by_full_name(catalog, ret_point) ||
-			   catalog_hidden(catalog, ret_point);
-	     n++)
-		snprintf(ret_point, POINT_SIZE, "%.*s-%zu", POINT_STAMP_LENGTH,
-			 stamp, n);
+	if (strncmp(stamp, after, POINT_STAMP_LENGTH) == 0)
+		n = point_number(after) + 1;
+	/* One more than are taken: one of these names is free. */
+	do {
+		if (n == 1)
+			snprintf(ret_point, POINT_SIZE, "%s", stamp);
+		else
+			snprintf(ret_point, POINT_SIZE, "%.*s-%lu",
+				 POINT_STAMP_LENGTH, stamp, n);
+		n++;
+	} while (by_full_name(catalog, ret_point) ||
+		 catalog_hidden(catalog, ret_point));
 	if (!point_valid(ret_point))
 		return fail(err, -ERANGE, "the clock of this host is wrong");
 	return 0;

@@ -75,6 +75,8 @@ int catalog_chain_depth(const struct catalog *catalog,
 			const struct manifest *point, const char *target,
 			size_t *ret_depth, struct err *err);
 
-/* A name for a point made at @now that is not taken. */
+/* A name for a point made at @now that is not taken. If it comes from the same
+ * second as @after ("": none), its number is higher. */
 int catalog_new_point(const struct catalog *catalog, time_t now,
-		      char ret_point[POINT_SIZE], struct err *err);
+		      const char *after, char ret_point[POINT_SIZE],
+		      struct err *err);

@@ -91,7 +91,6 @@ static int has_checkpoint(const char *path)
 	return r < 0 ? r : memcmp(checksum, none, sizeof(none)) != 0;
 }
 
-/* @size_bytes 0: of any size. */
 static bool is_over(const char *image, const char *backing, uint64_t size_bytes)
 {
 	_cleanup_close_ int fd = io_open_regular(image, O_RDONLY, NULL);
@@ -101,8 +100,23 @@ static bool is_over(const char *image, const char *backing, uint64_t size_bytes)
 
 	return fd >= 0 && name && qcow2_read_header(fd, &header) == 0 &&
 	       strcmp(header.backing, name) == 0 && !header.external_data &&
-	       !header.encrypted &&
-	       (!size_bytes || header.size_bytes == size_bytes);
+	       !header.encrypted && header.size_bytes == size_bytes;
+}
+
+/* True if it is over what the next image of its disk would be, see
+ * target_backing(). */
+static bool is_over_newest(const char *image, const struct manifest *newest,
+			   const char *target)
+{
+	_cleanup_close_ int fd = io_open_regular(image, O_RDONLY, NULL);
+	struct qcow2_header header;
+
+	if (fd < 0 || qcow2_read_header(fd, &header) < 0)
+		return false;
+	if (newest &&
+	    manifest_find_disk(newest, target)->size_bytes > header.size_bytes)
+		newest = NULL;
+	return is_over(image, newest ? newest->point : "", header.size_bytes);
 }
 
 /*
@@ -128,7 +142,7 @@ bool partial_is_useful(const struct repo_domain *domain,
 	_cleanup_free_ char *earlier = path_of(domain, target, point, EARLIER);
 
 	return image && sums && earlier && point_valid(point) &&
-	       is_over(image, newest ? newest->point : "", 0) &&
+	       is_over_newest(image, newest, target) &&
 	       !is_half_finished(domain, target, point) &&
 	       (has_checkpoint(sums) > 0 || has_checkpoint(earlier) > 0);
 }
@@ -361,4 +375,11 @@ int partial_open_window(const struct repo_domain *domain,
 	if (rename(next, path) < 0)
 		return fail_errno(err, -errno, "%s", path);
 	return image_sync_directory(domain, id->target, err);
+}
+
+/* Should this be forgotten in a power cut, they are sent again without need. */
+int partial_close_window(const struct repo_domain *domain,
+			 const struct sums_id *id, struct err *err)
+{
+	return remove_piece(domain, id->target, id->point, WINDOW, err);
 }

@@ -48,11 +48,15 @@ bool partial_is_useful(const struct repo_domain *domain,
 		       const char *point);
 
 /* Durably writes down that the blocks of @map from unit @first up to @end may
- * change in the image. */
+ * change in the image. The last one is closed. */
 int partial_open_window(const struct repo_domain *domain,
 			const struct sums_id *id, const struct bitmap *map,
 			uint32_t block_bytes, uint64_t first, uint64_t end,
 			struct err *err);
+
+/* They will not change any more, and their sums are durable. */
+int partial_close_window(const struct repo_domain *domain,
+			 const struct sums_id *id, struct err *err);
 
 /*
  * The image is complete, and its sums are durable: durably removes what else

@@ -2,6 +2,7 @@
 /*
  *	0	header, 8 KiB, little-endian, unused bytes zero
  *	8192	bitmap: bit i%8 of byte i/8 is block i
+ *	...	if there is a run: bitmap of what is left to it
  *	...	tail: block number and XXH3-128, 24 bytes each
  *
  * The checksum covers the whole file with its own bytes as zeroes.  The
@@ -48,6 +49,7 @@ struct header_disk {
 	char disk[DISK_SIZE];
 	char location[LOCATION_SIZE];
 	uint8_t checksum[16];
+	char run[40];
 } __attribute__((packed));
 
 struct tail_disk {
@@ -89,14 +91,18 @@ static void fill_header(struct header_disk *to, const struct pending *pending)
 	strcpy(to->previous, pending->previous);
 	strcpy(to->newest, pending->newest);
 	strcpy(to->attempt, pending->attempt);
+	strcpy(to->run, pending->run);
 	snprintf(to->disk, sizeof(to->disk), "%s", pending->disk);
 	snprintf(to->location, sizeof(to->location), "%s", pending->location);
 }
 
-static size_t file_bytes(uint64_t nr_blocks, uint32_t nr_tail)
+static size_t file_bytes(const struct header_disk *header)
 {
-	return HEADER_BYTES + bitmap_file_bytes(nr_blocks) +
-	       nr_tail * sizeof(struct tail_disk);
+	size_t nr_maps = header->run[0] ? 2 : 1;
+
+	return HEADER_BYTES +
+	       nr_maps * bitmap_file_bytes(le64toh(header->nr_blocks)) +
+	       le32toh(header->nr_tail) * sizeof(struct tail_disk);
 }
 
 static void fill_tail(struct tail_disk *to, const struct tail *tail)
@@ -107,22 +113,35 @@ static void fill_tail(struct tail_disk *to, const struct tail *tail)
 	}
 }
 
+/* Returns what is behind it. */
+static uint8_t *fill_map(uint8_t *to, const struct bitmap *map)
+{
+	size_t size_bytes = bitmap_file_bytes(map->nr_blocks);
+
+	memcpy(to, map->bits, size_bytes);
+	return to + size_bytes;
+}
+
 int pending_file_write(const char *path, const struct pending *pending,
 		       struct err *err)
 {
-	size_t map_bytes = bitmap_file_bytes(pending->map->nr_blocks);
-	size_t size_bytes =
-		file_bytes(pending->map->nr_blocks, pending->tail.nr_entries);
-	_cleanup_free_ uint8_t *content = calloc(1, size_bytes);
-	struct header_disk *header = (struct header_disk *)content;
+	struct header_disk header = {0};
+	_cleanup_free_ uint8_t *content = NULL;
+	size_t size_bytes;
+	uint8_t *at;
 
+	fill_header(&header, pending);
+	size_bytes = file_bytes(&header);
+	content = calloc(1, size_bytes);
 	if (!content)
 		return fail(err, -ENOMEM, "%s: out of memory", path);
-	fill_header(header, pending);
-	memcpy(content + HEADER_BYTES, pending->map->bits, map_bytes);
-	fill_tail((struct tail_disk *)(content + HEADER_BYTES + map_bytes),
-		  &pending->tail);
-	checksum(content, size_bytes, header->checksum);
+	memcpy(content, &header, sizeof(header));
+	at = fill_map(content + HEADER_BYTES, pending->map);
+	if (header.run[0])
+		at = fill_map(at, pending->to_send);
+	fill_tail((struct tail_disk *)at, &pending->tail);
+	checksum(content, size_bytes,
+		 ((struct header_disk *)content)->checksum);
 	return io_replace_file(path, content, size_bytes, 0600, err);
 }
 
@@ -146,7 +165,8 @@ static bool strings_valid(const struct header_disk *header)
 	       terminated(header->tracker) && terminated(header->epoch) &&
 	       terminated(header->previous) && terminated(header->newest) &&
 	       terminated(header->attempt) && terminated(header->disk) &&
-	       terminated(header->location) && uuid_valid(header->repo_id) &&
+	       terminated(header->location) && terminated(header->run) &&
+	       uuid_valid(header->repo_id) && uuid_or_empty(header->run) &&
 	       uuid_valid(header->domain_uuid) &&
 	       uuid_or_empty(header->tracker) && uuid_or_empty(header->epoch) &&
 	       uuid_or_empty(header->previous) &&
@@ -192,7 +212,22 @@ static int take_tail(const struct tail_disk *from, uint32_t nr_tail,
 	return 0;
 }
 
-static int from_content(const struct header_disk *header, const uint8_t *map,
+static int take_map(const uint8_t **at, uint64_t nr_blocks,
+		    struct bitmap **ret_map)
+{
+	size_t size_bytes = bitmap_file_bytes(nr_blocks);
+	struct bitmap *map = bitmap_new(nr_blocks);
+
+	if (!map)
+		return -ENOMEM;
+	memcpy(map->bits, *at, size_bytes);
+	bitmap_mask_tail(map);
+	*at += size_bytes;
+	*ret_map = map;
+	return 0;
+}
+
+static int from_content(const struct header_disk *header, const uint8_t *at,
 			struct pending **ret_pending)
 {
 	_cleanup_pending_ struct pending *pending = calloc(1, sizeof(*pending));
@@ -210,15 +245,15 @@ static int from_content(const struct header_disk *header, const uint8_t *map,
 	strcpy(pending->previous, header->previous);
 	strcpy(pending->newest, header->newest);
 	strcpy(pending->attempt, header->attempt);
+	strcpy(pending->run, header->run);
 	pending->disk = strdup(header->disk);
 	pending->location = strdup(header->location);
-	pending->map = bitmap_new(nr_blocks);
-	if (!pending->disk || !pending->location || !pending->map)
+	if (!pending->disk || !pending->location)
 		return -ENOMEM;
-	memcpy(pending->map->bits, map, bitmap_file_bytes(nr_blocks));
-	bitmap_mask_tail(pending->map);
-	map += bitmap_file_bytes(nr_blocks);
-	if (take_tail((const struct tail_disk *)map, le32toh(header->nr_tail),
+	if (take_map(&at, nr_blocks, &pending->map) < 0 ||
+	    (header->run[0] &&
+	     take_map(&at, nr_blocks, &pending->to_send) < 0) ||
+	    take_tail((const struct tail_disk *)at, le32toh(header->nr_tail),
 		      &pending->tail) < 0)
 		return -ENOMEM;
 	*ret_pending = TAKE_PTR(pending);
@@ -241,8 +276,7 @@ static int read_content(const char *path, uint8_t **ret_content,
 	r = io_pread_full(fd, &header, sizeof(header), 0);
 	if (r < 0 || !header_valid(&header))
 		return -EBADMSG;
-	size_bytes =
-		file_bytes(le64toh(header.nr_blocks), le32toh(header.nr_tail));
+	size_bytes = file_bytes(&header);
 	if ((uint64_t)st.st_size != size_bytes)
 		return -EBADMSG;
 	content = malloc(size_bytes);

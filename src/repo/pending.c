@@ -19,6 +19,7 @@ void pending_free(struct pending *pending)
 	free(pending->disk);
 	free(pending->location);
 	bitmap_free(pending->map);
+	bitmap_free(pending->to_send);
 	tail_free(&pending->tail);
 	free(pending);
 }
@@ -55,6 +56,8 @@ static uint64_t blocks_of(uint64_t size_bytes, uint32_t block_bytes)
 void pending_distrust(struct pending *pending, enum pending_reason reason)
 {
 	bitmap_fill(pending->map);
+	if (pending->to_send)
+		bitmap_fill(pending->to_send);
 	if (pending->reason == PENDING_TRACKED)
 		pending->reason = reason;
 }
@@ -90,6 +93,21 @@ static bool belongs_to(const struct pending *pending,
 	       strcmp(pending->disk, disk->disk) == 0;
 }
 
+/* Brings @map to @nr_blocks, all set but the first @nr_kept. */
+static int resize(struct bitmap **map, uint64_t nr_blocks, uint64_t nr_kept)
+{
+	struct bitmap *resized = bitmap_new(nr_blocks);
+
+	if (!resized)
+		return -ENOMEM;
+	if (nr_kept)
+		memcpy(resized->bits, (*map)->bits, (*map)->size_bytes);
+	bitmap_set(resized, nr_kept, nr_blocks - nr_kept);
+	bitmap_free(*map);
+	*map = resized;
+	return 0;
+}
+
 /* Brings the set to the disk's present size. */
 static int adapt(struct pending *pending, const struct pending_disk *disk)
 {
@@ -98,19 +116,15 @@ static int adapt(struct pending *pending, const struct pending_disk *disk)
 	uint64_t nr_kept = pending->size_bytes / pending->block_bytes;
 	bool comparable = pending->block_bytes == disk->block_bytes &&
 			  pending->size_bytes <= disk->size_bytes;
-	struct bitmap *map;
 
 	if (comparable && pending->size_bytes == disk->size_bytes)
 		return 0;
-	map = bitmap_new(nr_blocks);
-	if (!map)
+	if (!comparable)
+		nr_kept = 0;
+	if (resize(&pending->map, nr_blocks, nr_kept) < 0 ||
+	    (pending->to_send &&
+	     resize(&pending->to_send, nr_blocks, nr_kept) < 0))
 		return -ENOMEM;
-	if (comparable) {
-		memcpy(map->bits, pending->map->bits, pending->map->size_bytes);
-		bitmap_set(map, nr_kept, nr_blocks - nr_kept);
-	}
-	bitmap_free(pending->map);
-	pending->map = map;
 	pending->size_bytes = disk->size_bytes;
 	pending->block_bytes = disk->block_bytes;
 	if (!comparable)
@@ -203,6 +217,40 @@ int pending_store(const char *state_dir, const struct pending *pending,
 	return r < 0 ? r : pending_file_write(path, pending, err);
 }
 
+void pending_add(struct pending *pending, const struct bitmap *blocks)
+{
+	bitmap_or(pending->map, blocks);
+	if (pending->to_send)
+		bitmap_or(pending->to_send, blocks);
+}
+
+static void forget_run(struct pending *pending)
+{
+	bitmap_free(TAKE_PTR(pending->to_send));
+	pending->run[0] = '\0';
+}
+
+int pending_begin_run(struct pending *pending, const char *run)
+{
+	forget_run(pending);
+	pending->to_send = bitmap_new(pending->map->nr_blocks);
+	if (!pending->to_send)
+		return -ENOMEM;
+	bitmap_or(pending->to_send, pending->map);
+	snprintf(pending->run, UUID_SIZE, "%s", run);
+	return 0;
+}
+
+const struct bitmap *pending_to_send(const struct pending *pending)
+{
+	return pending->to_send ? pending->to_send : pending->map;
+}
+
+bool pending_is_of_run(const struct pending *pending, const char *run)
+{
+	return pending->to_send && strcmp(pending->run, run) == 0;
+}
+
 void pending_settle(struct pending *pending, const struct bitmap *shipped,
 		    const char *point)
 {
@@ -215,6 +263,7 @@ void pending_settle(struct pending *pending, const struct bitmap *shipped,
 	snprintf(pending->newest, POINT_SIZE, "%s", point);
 	pending->attempt[0] = '\0';
 	pending->reason = PENDING_TRACKED;
+	forget_run(pending);
 }
 
 bool pending_follows(const struct pending *pending, const char *epoch)
@@ -259,7 +308,7 @@ static void merge(struct pending *pending, const struct bitmap *frozen,
 			++*gaps;
 		pending_distrust(pending, PENDING_GAP);
 	} else {
-		bitmap_or(pending->map, frozen);
+		pending_add(pending, frozen);
 	}
 }
 
@@ -324,7 +373,7 @@ static int add_to(const struct pending_disk *disk, const char *repo_id,
 		return fail(err, -EINVAL, "%s: blocks of another disk",
 			    disk->disk);
 	count = bitmap_count(pending->map);
-	bitmap_or(pending->map, missed);
+	pending_add(pending, missed);
 	/* What is on its way does not have them: it cannot settle the set. */
 	if (bitmap_count(pending->map) != count)
 		pending->attempt[0] = '\0';

@@ -16,6 +16,11 @@
  * was kept is not the one at which the frozen set began (then somebody took
  * a cut and did not tell).  The reason is kept until the target was brought up
  * to date, for the report and for exit code 4.
+ *
+ * A long run takes several cuts (see job/backup.c).  What it has sent stays in
+ * its set until the point is there; how far it got says a second set in the
+ *same file, which gets every later cut's changes just as the first one does. It
+ * means nothing to anybody but that run.
  */
 #pragma once
 
@@ -56,7 +61,9 @@ struct pending {
 	uint64_t size_bytes; /* of the disk */
 	uint32_t block_bytes;
 	struct bitmap *map;
-	struct tail tail; /* of a mirror; else empty */
+	char run[UUID_SIZE];    /* that is under way, or was; "": none */
+	struct bitmap *to_send; /* of ->map what is left to it; NULL: no run */
+	struct tail tail;       /* of a mirror; else empty */
 };
 
 /* Which disk of which domain, and how large it is now. */
@@ -114,11 +121,27 @@ int pending_add_all(const struct pending_disk *disk,
 		    const struct bitmap *missed, struct err *err);
 
 /*
+ * In memory: the run @run, a uuid, has all of the set to send, and what another
+ * run had left to do is forgotten. What it has durably at the target the run
+ * takes out of ->to_send itself.
+ */
+int pending_begin_run(struct pending *pending, const char *run);
+
+/* What is to be sent: ->to_send, or all of it if there is no run. */
+const struct bitmap *pending_to_send(const struct pending *pending);
+
+/* True if ->to_send is of @run, and so good for it. */
+bool pending_is_of_run(const struct pending *pending, const char *run);
+
+/*
  * In memory, after the target committed @point: takes @shipped out of the
  * set, and the reason is settled. pending_store() makes it count.
  */
 void pending_settle(struct pending *pending, const struct bitmap *shipped,
 		    const char *point);
+
+/* In memory: @blocks are pending too, and to be sent. */
+void pending_add(struct pending *pending, const struct bitmap *blocks);
 
 /*
  * True if the set is complete up to the beginning of @epoch, so that what is

@@ -125,6 +125,17 @@ random_instant()
 	fi
 }
 
+# So that the last round takes no longer than the first.
+forget_old_points()
+{
+	local point
+	[ "$(find was -name '2*' | wc -l)" -gt 12 ] || return 0
+	expect 0 "$DSYNC_VM" prune web repo --keep-last=6
+	for point in was/2*; do
+		[ -e "repo/web/points/${point##*/}.json" ] || rm -r "$point"
+	done
+}
+
 # kill_rounds: all of it.
 kill_rounds()
 {
@@ -162,6 +173,8 @@ kill_rounds()
 		: >pending-vdb
 		check_points "round $round"
 		! find repo -name '*.partial' | grep . || failed "something was left behind"
+		forget_old_points
+		[ $((round % 10)) != 0 ] || echo "round $round: $nr_kills kills so far"
 	done
 	[ -e "was/$point/vda" ] || failed "no point"
 	echo "$nr_kills kills, $nr_resumed runs went on with what was sent"

@@ -184,8 +184,8 @@ static int make_point(char **argv, struct err *err)
 	if (r == 0)
 		r = catalog_load(domain, &catalog, err);
 	if (r == 0)
-		r = catalog_new_point(catalog, atol(argv[4]), manifest->point,
-				      err);
+		r = catalog_new_point(catalog, atol(argv[4]), "",
+				      manifest->point, err);
 	if (r < 0)
 		return r;
 	newest = catalog_newest(catalog);

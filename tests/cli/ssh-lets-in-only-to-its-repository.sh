@@ -69,11 +69,12 @@ asks 'an operand is missing' '{"do":"run","directory":"/","command":"prune","opt
 
 # A point is what was sent for it, once: not what was given up, or sent twice,
 # or not at all, or committed already.
-python3 -c 'open("map", "wb").write(bytes((0, 2)))'
+python3 -c 'open("map", "wb").write(bytes((0, 2, 0, 2)))'
+python3 -c 'open("all", "wb").write(bytes((0, 2)))'
 uuid_c=cccccccc-cccc-4ccc-8ccc-cccccccccccc
 open="{\"do\":\"open\",\"directory\":\"/\",\"domain\":\"c\",\"uuid\":\"$uuid_c\",\"state\":\"\",\"known_id\":\"\"}"
 begin='{"do":"begin","now":5000}'
-disk='{"do":"begin-disk","disk":"vda","size_bytes":8192,"block_bytes":4096}@map'
+disk='{"do":"begin-disk","disk":"vda","size_bytes":8192,"block_bytes":4096,"map_bytes":2}@map'
 end='{"do":"end-disk"}'
 # Looks for a second whether the server ends by itself: then it has begun, and
 # can be told to end.
@@ -94,6 +95,7 @@ print(json.dumps({
 END
 commit='{"do":"commit"}@manifest'
 asks 'out of turn' "$open" "$begin" "$disk" "$begin"
+asks 'sends what is not pending' "$open" "$begin" "${disk/2\}@map/0\}@all}"
 asks 'out of turn' "$open" "$begin" "$disk" "$wait" "$end" '{"do":"abandon"}' \
 	"$commit"
 asks 'was not sent so' "$open" "$begin" "$commit"

@@ -270,7 +270,7 @@ static void check(const struct catalog *catalog, size_t nr_there)
 	(void)catalog_newest(catalog);
 	for (int i = 0; i < NR_DISKS; i++)
 		(void)catalog_newest_with_disk(catalog, targets[i]);
-	promise(catalog_new_point(catalog, 1767225600, fresh, &err) == 0);
+	promise(catalog_new_point(catalog, 1767225600, "", fresh, &err) == 0);
 	promise(catalog_find(catalog, fresh, &(const struct manifest *){NULL},
 			     &err) == -ENOENT);
 }

@@ -22,6 +22,8 @@ static void check(const struct pending *pending)
 		pending->size_bytes / pending->block_bytes +
 			(pending->size_bytes % pending->block_bytes != 0));
 	promise(bitmap_count(map) <= map->nr_blocks);
+	promise(!pending->to_send == !pending->run[0]);
+	promise(bitmap_count(pending_to_send(pending)) <= map->nr_blocks);
 	promise(pending->tail.nr_entries <= TAIL_MAX);
 }
 

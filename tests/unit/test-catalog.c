@@ -104,13 +104,17 @@ static void test_a_name_that_is_taken_gets_a_number(void **state)
 	char point[POINT_SIZE];
 
 	before = load_catalog(fixture.domain);
-	assert_int_equal(catalog_new_point(before, 0, point, NULL), 0);
+	assert_int_equal(catalog_new_point(before, 0, "", point, NULL), 0);
 	assert_string_equal(point, "19700101T000000Z");
 	add_point(fixture.domain, point, "", 0);
 	add_point(fixture.domain, "19700101T000000Z-2", point, 0);
 	after = load_catalog(fixture.domain);
-	assert_int_equal(catalog_new_point(after, 0, point, NULL), 0);
+	assert_int_equal(catalog_new_point(after, 0, "", point, NULL), 0);
 	assert_string_equal(point, "19700101T000000Z-3");
+	assert_int_equal(catalog_new_point(after, 0, "19700101T000000Z-3",
+					   point, NULL),
+			 0);
+	assert_string_equal(point, "19700101T000000Z-4");
 }
 
 static void test_a_missing_parent_is_reported_and_the_rest_works(void **state)

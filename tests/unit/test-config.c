@@ -158,7 +158,7 @@ static void the_first_section_that_matches_is_the_domains(void **state)
 				 "[domain *]\nfreeze = no\ntarget = usb\n"
 				 "freeze-timeout = 60\n"
 				 "[backup]\nfreeze = yes\ntarget = nas\n"
-				 "freeze-timeout = 5\n"
+				 "freeze-timeout = 5\nturn = 1h\n"
 				 "[keep]\ndaily = 30\n"
 				 "[target nas]\nlocation = /nas\n"
 				 "[target usb]\nlocation = /usb\n",
@@ -166,6 +166,7 @@ static void the_first_section_that_matches_is_the_domains(void **state)
 			 0);
 	assert_int_equal(config.freeze, CONFIG_FREEZE_REQUIRE);
 	assert_int_equal(config.freeze_timeout_s, 5);
+	assert_int_equal(config.turn_s, 3600);
 	assert_string_equal(config.target, "nas");
 	assert_int_equal(config.keep.count[KEEP_LAST], 3);
 	assert_int_equal(config.keep.count[KEEP_DAILY], 0);
@@ -185,6 +186,7 @@ static void another_domains_section_changes_nothing(void **state)
 			 0);
 	assert_int_equal(config.freeze, CONFIG_FREEZE_YES);
 	assert_int_equal(config.freeze_timeout_s, CONFIG_FREEZE_TIMEOUT_S);
+	assert_int_equal(config.turn_s, CONFIG_TURN_S);
 	assert_memory_equal(&config.keep, &standard, sizeof(standard));
 	assert_null(config.target);
 }
@@ -261,6 +263,7 @@ static void what_is_not_understood_is_an_error(void **state)
 		"[backup]\nfreeze = 1\n",
 		"[backup]\nfreeze-timeout = 0\n",
 		"[backup]\nfreeze-timeout = 601\n",
+		"[backup]\nturn = 0\n",
 		"[backup]\nlast = 3\n",
 		"[backups]\nfreeze = yes\n",
 		"[check]\nwarning = 0\n",

@@ -7,60 +7,8 @@
 
 #include "base/err.h"
 #include "base/io.h"
-#include "check.h"
-#include "repo/pending.h"
+#include "pending.h"
 #include "scratch.h"
-
-#define DOMAIN_UUID "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee"
-#define REPO_1 "11111111-1111-4111-8111-111111111111"
-#define REPO_2 "22222222-2222-4222-8222-222222222222"
-#define EPOCH_1 "e0000000-0000-4000-8000-000000000001"
-#define EPOCH_2 "e0000000-0000-4000-8000-000000000002"
-#define EPOCH_3 "e0000000-0000-4000-8000-000000000003"
-#define POINT "20260131T235959Z"
-#define POINT_2 "20260201T000000Z"
-#define NR_BLOCKS 100
-#define BLOCK 4096
-
-static struct pending_disk vda(void **state)
-{
-	return (struct pending_disk){.state_dir = *state,
-				     .domain_uuid = DOMAIN_UUID,
-				     .disk = "vda",
-				     .size_bytes = NR_BLOCKS * BLOCK,
-				     .block_bytes = BLOCK};
-}
-
-static struct pending *load(const struct pending_disk *disk,
-			    const char *repo_id)
-{
-	struct pending *pending = NULL;
-	struct err err = {0};
-
-	if (pending_load(disk, repo_id, &pending, &err) < 0)
-		test_failed("%s", err.text);
-	return pending;
-}
-
-/* A target that is up to date with the disk as of @epoch. */
-static void make_settled(const struct pending_disk *disk, const char *repo_id,
-			 const char *epoch)
-{
-	_cleanup_pending_ struct pending *pending = load(disk, repo_id);
-
-	assert_int_equal(pending_begin(pending, "/backup", POINT), 0);
-	pending_at_epoch(pending, epoch);
-	pending_settle(pending, pending->map, POINT);
-	assert_int_equal(pending_store(disk->state_dir, pending, NULL), 0);
-}
-
-static struct bitmap *blocks(uint64_t first, uint64_t count)
-{
-	struct bitmap *map = bitmap_new(NR_BLOCKS);
-
-	bitmap_set(map, first, count);
-	return map;
-}
 
 static char *file(void **state)
 {
@@ -264,6 +212,7 @@ static void test_every_damaged_byte_makes_the_set_full(void **state)
 	size_t size;
 
 	make_settled(&disk, REPO_1, EPOCH_1);
+	store_run(&disk, REPO_1);
 	assert_int_equal(io_read_file(path, 1 << 20, &good, &size, NULL), 0);
 	for (size_t at = 0; at < size; at += at < 512 ? 1 : 97) {
 		_cleanup_pending_ struct pending *pending = NULL;
@@ -285,6 +234,7 @@ static void test_every_truncation_makes_the_set_full(void **state)
 	struct stat st;
 
 	make_settled(&disk, REPO_1, EPOCH_1);
+	store_run(&disk, REPO_1);
 	assert_int_equal(stat(path, &st), 0);
 	for (off_t size = st.st_size + 1; size >= 0;
 	     size -= size > st.st_size - 20 ? 1 : 501) {
@@ -297,6 +247,7 @@ static void test_every_truncation_makes_the_set_full(void **state)
 		assert_int_equal(pending->reason, PENDING_DAMAGED);
 		assert_int_equal(bitmap_count(pending->map), NR_BLOCKS);
 		make_settled(&disk, REPO_1, EPOCH_1);
+		store_run(&disk, REPO_1);
 	}
 }
 

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # A point is the disks at one instant, whatever is written while they are sent.
-# If more is than there is room for, the cut is taken once more, and after that
-# the backup fails and says how to help; the guest never waits, and nothing is
+# If more is than there is room for, another cut is taken, and if that leaves no
+# less to send the backup fails and says how to help; the guest never waits, and nothing is
 # left behind.
 # disks: 64M 1G 64M
 # timeout: 900
@@ -69,7 +69,7 @@ printf '[hold]\nlimit = 64K\n' >$conf
 backup_beside 'dummy_write web1 1 0 32M 0x31'
 expect_equal "$status" 0
 grep -q '64.0 KiB that its hold has room for.*\[hold\]' report.err
-grep -q 'once more' report.err
+grep -q 'going on with a new cut' report.err
 keep web1 was
 expect_point web1 "$(report .point)" was
 

@@ -236,9 +236,18 @@ upset_domain() {
 
 # --- a round ----------------------------------------------------------------------
 
-# good_backup NAME [PREFIX...]: perhaps with writes while it is sent.
+# backup_beside NAME: to the other one.
+backup_beside() {
+	local other=near
+	[ "$1" != near ] || other=far
+	dsync-vm backup -q web1 "$(target_of $other)" --no-freeze --wait 10m \
+		2>beside.err || [ $? = 4 ]
+}
+
+# good_backup NAME [PREFIX...]: perhaps with writes while it is sent, or with one
+# to the other target that takes turns with it.
 good_backup() {
-	local name=$1 writer=
+	local name=$1 writer='' beside=''
 	shift
 	rm -rf host/before
 	cp -r --sparse=always host/now host/before
@@ -246,12 +255,18 @@ good_backup() {
 		touch standing/next
 		while_standing 'guest_writes 8' &
 		writer=$!
+	elif one_in 3; then
+		backup_beside "$name" &
+		beside=$!
 	fi
-	"$@" dsync-vm backup web1 "$(target_of "$name")" --no-freeze \
+	"$@" dsync-vm backup web1 "$(target_of "$name")" --no-freeze --wait 10m \
 		--output json >report.json 2>report.err ||
 		fail "backup to $name ended with $?: $(cat report.err)"
 	[ -z "$writer" ] || wait $writer
+	[ -z "$beside" ] || wait $beside || fail "beside it: $(cat beside.err)"
 	keep_points "$name" host/before
+	keep_points near
+	keep_points far
 	[ "$(tail -n 1 "made-$name")" = "$(report .point)" ] ||
 		fail "$name: $(report .point) is not there"
 	settle
@@ -264,6 +279,9 @@ make_host
 cleanup_fn show_processes
 mkdir -p host/near host/now host/was/{near,far}
 truncate -s 24M host/web1.raw
+mkdir -p /etc/dsync-vm
+echo $'[backup]\nturn = 1s' >/etc/dsync-vm/dsync-vm.conf
+cleanup_fn rm /etc/dsync-vm/dsync-vm.conf
 define_dummy web1 "$PWD/host/web1.raw" "$block"
 dsync-vm attach -q web1
 virsh -q start web1
