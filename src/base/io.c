@@ -11,7 +11,9 @@
 #include <stdarg.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #include "base/err.h"
 
@@ -341,4 +343,24 @@ int io_unblock(int fd, struct err *err)
 	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
 		return fail_errno(err, -errno, "file descriptor %d", fd);
 	return 0;
+}
+
+#define BACKLOG 16
+
+int io_listen(const char *path, struct err *err)
+{
+	_cleanup_close_ int listener =
+		socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+	if (strlen(path) >= sizeof(address.sun_path))
+		return fail(err, -ENAMETOOLONG,
+			    "%s: too long for the name of a socket", path);
+	strcpy(address.sun_path, path);
+	if (listener < 0 ||
+	    bind(listener, (struct sockaddr *)&address, sizeof(address)) < 0)
+		return fail_errno(err, -errno, "%s", path);
+	if (listen(listener, BACKLOG) < 0)
+		return fail_errno(err, -errno, "%s", path);
+	return TAKE_FD(listener);
 }

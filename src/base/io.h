@@ -29,6 +29,9 @@ int io_pwrite_full(int fd, const void *buffer, size_t size_bytes,
  */
 int io_write_zeroes(int fd, uint64_t from, uint64_t to);
 
+/* A unix socket at @path, which must not be there yet, to accept(2) from. */
+int io_listen(const char *path, struct err *err);
+
 /*
  * Reads the whole of @path, at most @max_bytes of it (more is -EFBIG), into a
  * new buffer with a zero byte behind the content. The caller frees it.

@@ -127,8 +127,9 @@ const struct cmd cmd_export = {
 	.summary = "Serve a point over NBD, to mount it or to boot from it",
 	.options =
 		"POINT is the name of a point or its beginning; without it, "
-		"the latest one.\nREPOSITORY is a directory, or a name from "
-		"dsync-vm.conf(5); without it, the\ndefault one there.\n\n"
+		"the latest one.\nREPOSITORY is a directory, ssh://HOST/DIR, or "
+		"a name from dsync-vm.conf(5); without\nit, the default one "
+		"there.\n\n"
 		"      --disk=DISK       this disk only (may be repeated)\n"
 		"      --writable        let it be written to, for a try; the "
 		"point stays as it is\n"

@@ -11,11 +11,11 @@
 
 #include "base/io.h"
 #include "base/name.h"
+#include "job/export-far.h"
 #include "job/far-uri.h"
 #include "job/interrupt.h"
 #include "job/reading.h"
 #include "job/ui.h"
-#include "repo/catalog.h"
 #include "repo/image.h"
 #include "repo/manifest.h"
 #include "ship/server.h"
@@ -26,10 +26,12 @@ struct export
 {
 	const struct export_request *request;
 	struct reading from;
-	const struct manifest *point; /* of the catalog */
+	struct manifest *point;
 	char *dir;
 	bool made_dir;
-	struct ship_server **servers; /* one for each disk */
+	struct ship_server **servers; /* one for each disk, or else */
+	struct export_far **fars;     /* of a repository elsewhere */
+	struct pollfd *doors;         /* where somebody may come in */
 	char **overlays;              /* paths; NULL: none */
 	struct export_report report;
 	ship_cancel cancelled;
@@ -87,9 +89,25 @@ static int try_out(struct export *export, size_t i, struct err *err)
 				       &source, err);
 }
 
-static int serve(struct export *export, size_t i, struct err *err)
+static int serve_from_far(struct export *export, size_t i, struct ui *ui,
+			  struct err *err)
 {
-	struct export_disk *disk = &export->report.disks[i];
+	const struct export_disk *disk = &export->report.disks[i];
+	const struct export_far_disk far = {
+		.repository = export->request->repository,
+		.domain = export->request->domain,
+		.point = export->point,
+		.target = disk->target,
+		.socket = disk->socket,
+	};
+
+	return export_far_begin(&far, export->cancelled, &export->fars[i], ui,
+				err);
+}
+
+static int serve_from_here(struct export *export, size_t i, struct err *err)
+{
+	const struct export_disk *disk = &export->report.disks[i];
 	_cleanup_free_ char *path = image_path(
 		export->from.domain, disk->target, export->point->point);
 	struct ship_image image = {.path = path,
@@ -97,8 +115,7 @@ static int serve(struct export *export, size_t i, struct err *err)
 				   .read_only = !export->request->writable};
 	int r = 0;
 
-	disk->socket = io_format("%s/%s", export->dir, disk->target);
-	if (!path || !disk->socket)
+	if (!path)
 		return fail(err, -ENOMEM, "out of memory");
 	if (export->request->writable) {
 		r = make_overlay(export, i, path, err);
@@ -108,6 +125,18 @@ static int serve(struct export *export, size_t i, struct err *err)
 		r = ship_server_start_at(&image, disk->socket,
 					 &export->servers[i], err);
 	return r < 0 ? r : try_out(export, i, err);
+}
+
+static int serve(struct export *export, size_t i, struct ui *ui,
+		 struct err *err)
+{
+	struct export_disk *disk = &export->report.disks[i];
+
+	disk->socket = io_format("%s/%s", export->dir, disk->target);
+	if (!disk->socket)
+		return fail(err, -ENOMEM, "out of memory");
+	return export->from.far ? serve_from_far(export, i, ui, err)
+				: serve_from_here(export, i, err);
 }
 
 /* --------------------------------------------------------------- choosing */
@@ -125,8 +154,7 @@ static int choose(struct export *export, const char *target, struct err *err)
 	snprintf(chosen->target, sizeof(chosen->target), "%s", target);
 	chosen->size_bytes = disk->size_bytes;
 	report->nr_disks++;
-	return image_check_chain(export->from.domain, export->from.catalog,
-				 export->point, target, err);
+	return reading_check(&export->from, export->point, target, err);
 }
 
 static int choose_all(struct export *export, struct err *err)
@@ -142,9 +170,11 @@ static int choose_all(struct export *export, struct err *err)
 	report->domain = strdup(point->domain_name);
 	report->disks = calloc(count + 1, sizeof(*report->disks));
 	export->servers = calloc(count + 1, sizeof(*export->servers));
+	export->fars = calloc(count + 1, sizeof(*export->fars));
+	export->doors = calloc(count + 1, sizeof(*export->doors));
 	export->overlays = calloc(count + 1, sizeof(*export->overlays));
 	if (!report->domain || !report->disks || !export->servers ||
-	    !export->overlays)
+	    !export->fars || !export->doors || !export->overlays)
 		return fail(err, -ENOMEM, "out of memory");
 	for (size_t i = 0; r == 0 && i < count; i++)
 		r = choose(export,
@@ -159,22 +189,22 @@ static int begin(struct export *export, struct ui *ui, struct err *err)
 	const struct export_request *request = export->request;
 	int r;
 
-	if (far_is_uri(request->repository))
+	if (request->writable && far_is_uri(request->repository))
 		return fail(err, -EOPNOTSUPP,
-			    "%s: is on another host; run 'dsync-vm export' "
-			    "there",
+			    "%s: is on another host: run 'dsync-vm export "
+			    "--writable' there, or restore to qcow2 files",
 			    request->repository);
 	r = reading_open(&export->from, request->repository, request->domain,
-			 NULL, ui, err);
+			 export->cancelled, ui, err);
 	if (r == 0)
-		r = catalog_find(export->from.catalog, request->point,
-				 &export->point, err);
+		r = reading_find(&export->from, request->point, &export->point,
+				 err);
 	if (r == 0)
 		r = choose_all(export, err);
 	if (r == 0)
 		r = make_dir(export, err);
 	for (size_t i = 0; r == 0 && i < export->report.nr_disks; i++)
-		r = serve(export, i, err);
+		r = serve(export, i, ui, err);
 	return r;
 }
 
@@ -191,18 +221,48 @@ int export_open(const struct export_request *request,
 	return begin(export, ui, err);
 }
 
+static int check(struct export *export, size_t i, struct err *err)
+{
+	if (export->fars[i])
+		return export_far_check(export->fars[i], err);
+	if (ship_server_is_running(export->servers[i]))
+		return 0;
+	return fail(err, -EIO, "%s: its server has ended",
+		    export->report.disks[i].target);
+}
+
+/* Waits for a second, or until somebody comes in. */
+static void answer(struct export *export)
+{
+	size_t nr_disks = export->report.nr_disks;
+	struct pollfd *doors = export->doors;
+
+	for (size_t i = 0; i < nr_disks; i++)
+		doors[i] = (struct pollfd){
+			.fd = export->fars[i] ? export_far_fd(export->fars[i])
+					      : -1,
+			.events = POLLIN};
+	if (poll(doors, nr_disks, ROUND_MS) <= 0)
+		return;
+	for (size_t i = 0; i < nr_disks; i++)
+		if (doors[i].revents)
+			export_far_answer(export->fars[i]);
+}
+
 /* A signal ends poll(2) early; one that came before it costs a second. */
 int export_wait(struct export *export, struct err *err)
 {
-	while (!*export->cancelled) {
-		(void)poll(NULL, 0, ROUND_MS);
-		for (size_t i = 0; i < export->report.nr_disks; i++)
-			if (!ship_server_is_running(export->servers[i]))
-				return fail(err, -EIO,
-					    "%s: its server has ended",
-					    export->report.disks[i].target);
+	int r = 0;
+
+	while (r == 0 && !*export->cancelled) {
+		answer(export);
+		for (size_t i = 0; r == 0 && i < export->report.nr_disks; i++)
+			r = check(export, i, err);
 	}
-	return 0;
+	/* It may have come while a far side was asked. */
+	if (*export->cancelled)
+		err_clear(err);
+	return *export->cancelled ? 0 : r;
 }
 
 void export_close(struct export *export)
@@ -215,6 +275,8 @@ void export_close(struct export *export)
 	for (size_t i = 0; i < report->nr_disks; i++) {
 		if (export->servers && export->servers[i])
 			ship_server_kill(export->servers[i]);
+		if (export->fars)
+			export_far_end(export->fars[i]);
 		if (export->overlays && export->overlays[i]) {
 			(void)unlink(export->overlays[i]);
 			free(export->overlays[i]);
@@ -226,8 +288,11 @@ void export_close(struct export *export)
 	free(report->disks);
 	free(report->domain);
 	free(export->servers);
+	free(export->fars);
+	free(export->doors);
 	free(export->overlays);
 	free(export->dir);
+	manifest_free(export->point);
 	reading_close(&export->from);
 	free(export);
 }

@@ -19,7 +19,7 @@ struct ui;
 
 struct export_request {
 	const char *domain;         /* name or uuid */
-	const char *repository;     /* path */
+	const char *repository;     /* path, or ssh:// */
 	const char *point;          /* full name, its beginning, or "latest" */
 	const char *const *targets; /* disks; none: all of the point */
 	size_t nr_targets;

@@ -7,10 +7,11 @@
 #include "job/far.h"
 
 #define FAR_MAX_LINES 4
+#define FAR_TOKEN_SIZE 128
 
 struct far_lines {
 	struct far *far;
-	char token[128];
+	char token[FAR_TOKEN_SIZE];
 	struct far_line lines[FAR_MAX_LINES];
 	unsigned int nr_lines;
 };

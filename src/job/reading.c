@@ -172,9 +172,9 @@ static int open_image_here(const struct reading *reading,
 				       &image->source, err);
 }
 
-static int open_image_far(const struct reading *reading,
+int reading_ask_for_image(const struct reading *reading,
 			  const struct manifest *point, const char *target,
-			  uint64_t size_bytes, struct reading_image *image,
+			  uint64_t size_bytes, struct far_lines *ret_lines,
 			  struct err *err)
 {
 	_cleanup_far_message_ struct far_message reply = {0};
@@ -192,12 +192,27 @@ static int open_image_far(const struct reading *reading,
 			err);
 	if (r < 0)
 		return r;
-	image->far = image->lines.far = far;
+	*ret_lines = (struct far_lines){.far = far};
+	snprintf(ret_lines->token, sizeof(ret_lines->token), "%s", token);
+	return 0;
+}
+
+static int open_image_far(const struct reading *reading,
+			  const struct manifest *point, const char *target,
+			  uint64_t size_bytes, struct reading_image *image,
+			  struct err *err)
+{
+	struct far *far = reading->far;
+	int r = reading_ask_for_image(reading, point, target, size_bytes,
+				      &image->lines, err);
+
+	if (r < 0)
+		return r;
+	image->far = far;
 	far_ledger_init(
 		&image->far_known, far,
 		sum_count(manifest_find_disk(point, target)->size_bytes));
 	image->known = &image->far_known.ledger;
-	snprintf(image->lines.token, sizeof(image->lines.token), "%s", token);
 	return far_lines_open_source(&image->lines, size_bytes, &image->source,
 				     err);
 }

@@ -49,6 +49,13 @@ int reading_find(const struct reading *reading, const char *point,
 int reading_check(const struct reading *reading, const struct manifest *point,
 		  const char *target, struct err *err);
 
+/* The same as reading_image_open(), of a repository on another host: fills in
+ * how to connect to it, as long as @reading is open. */
+int reading_ask_for_image(const struct reading *reading,
+			  const struct manifest *point, const char *target,
+			  uint64_t size_bytes, struct far_lines *ret_lines,
+			  struct err *err);
+
 /* A disk of a point, to be read. */
 struct reading_image {
 	struct ship_source *source;

@@ -93,24 +93,6 @@ static int listen_privately(int *ret_socket, struct err *err)
 	return TAKE_FD(listener);
 }
 
-static int listen_at(const char *path, struct err *err)
-{
-	_cleanup_close_ int listener =
-		socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-
-	if (strlen(path) >= sizeof(address.sun_path))
-		return fail(err, -ENAMETOOLONG,
-			    "%s: too long for the name of a socket", path);
-	strcpy(address.sun_path, path);
-	if (listener < 0 ||
-	    bind(listener, (struct sockaddr *)&address, sizeof(address)) < 0)
-		return fail_errno(err, -errno, "%s", path);
-	if (listen(listener, BACKLOG) < 0)
-		return fail_errno(err, -errno, "%s", path);
-	return TAKE_FD(listener);
-}
-
 /* The socket, private if it has no name. */
 static int make_socket(struct ship_server *server, const char *socket_path,
 		       struct err *err)
@@ -124,7 +106,7 @@ static int make_socket(struct ship_server *server, const char *socket_path,
 			 server->socket);
 		return listener;
 	}
-	listener = listen_at(socket_path, err);
+	listener = io_listen(socket_path, err);
 	if (listener < 0)
 		return listener;
 	server->named = strdup(socket_path);

@@ -53,8 +53,6 @@ expect 1 "$DSYNC_VM" restore web "ssh://$far$here/repo" 2025 --to .
 says 'has no point 2025 of web'
 expect 1 "$DSYNC_VM" restore nobody "ssh://$far$here/repo" --to .
 says nobody
-expect 8 "$DSYNC_VM" export web "ssh://$far$here/repo"
-says 'is on another host'
 # Afterwards old points go, by the rules of this host.
 printf 'write -P 5 2M 64k\n' >s3
 apply s3 disk
