@@ -11,7 +11,7 @@ requires systemd-escape --version
 cp "$BUILD"/host/*.service "$tests"/../../host/*.timer .
 [ "$(find . -name '*.service' | wc -l)" = 3 ] || failed "$(ls)"
 # It looks whether the program is there, which is not installed yet.
-grep -q '^ExecStart=/[^ ]*/dsync-vm backup -- %I$' dsync-vm-backup@.service
+grep -q '^ExecStart=/[^ ]*/dsync-vm backup --wait 1h -- %I$' dsync-vm-backup@.service
 sed -i 's|^ExecStart=[^ ]*|ExecStart=/bin/true|' ./*.service
 for name in web1 "$(systemd-escape -- '-a b/ü%h')"; do
 	for kind in service timer; do
