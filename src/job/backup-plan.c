@@ -180,8 +180,7 @@ int backup_plan(struct backup *backup, struct err *err)
 	size_t nr_disks = backup->session->nr_disks;
 	int r;
 
-	if (!backup->nr_cuts)
-		say_notes(backup);
+	say_notes(backup);
 	backup->pending = calloc(nr_disks, sizeof(*backup->pending));
 	if (!backup->report->disks)
 		backup->report->disks =

@@ -47,12 +47,11 @@ static int describe_left_out(struct backup *backup, struct manifest *manifest)
 		    strcmp(disk->device, "cdrom") == 0 ||
 		    strcmp(disk->device, "floppy") == 0)
 			continue;
-		if (backup->nr_cuts < 2)
-			ui_warn(backup->ui, "%s: %s is left out: %s",
-				domain->name, disk->target,
-				disk->reason ? disk->reason
-					     : "it is not attached; run "
-					       "'dsync-vm attach'");
+		ui_warn(backup->ui, "%s: %s is left out: %s", domain->name,
+			disk->target,
+			disk->reason ? disk->reason
+				     : "it is not attached; run "
+				       "'dsync-vm attach'");
 		r = manifest_add_left_out(manifest, disk->target,
 					  disk->reason ? disk->reason
 						       : "not attached");

@@ -58,10 +58,12 @@ bool backup_is_enough(struct backup *backup)
 {
 	uint64_t turn_ms = backup->request->turn_s * 1000;
 
-	/* A mirror would be begun anew. */
+	/* A mirror would be begun anew, and what the target does not keep once
+	 * it may not keep again. */
 	if (!backup->held.epoch_open || backup->target->is_mirror ||
-	    !comes_nearer(backup) || ui_now_ms() - backup->cut_ms < turn_ms ||
-	    !turn_is_wanted(backup->session->uuid, backup->target->location))
+	    backup->began_anew || !comes_nearer(backup) ||
+	    ui_now_ms() - backup->cut_ms < turn_ms ||
+	    !turn_is_wanted(backup->session->uuid))
 		return false;
 	backup->again = BACKUP_AGAIN_TURN;
 	return true;
@@ -73,8 +75,12 @@ int backup_keep_place(struct backup *backup, struct err *err)
 	struct err why = {0};
 	int r = 0;
 
+	/* A mirror is begun anew: what it was sent by this cut it is not known
+	 * by. */
 	for (size_t i = 0; i < session->nr_disks && r == 0; i++)
-		r = pending_store(session->state_dir, backup->pending[i], &why);
+		if (!backup->target->is_mirror)
+			r = pending_store(session->state_dir,
+					  backup->pending[i], &why);
 	for (size_t i = 0; i < session->nr_disks && r == 0; i++)
 		r = tracker_epoch_end(session->stacks[i].name,
 				      backup->held.instant.epoch, &why);

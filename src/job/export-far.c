@@ -17,7 +17,7 @@
 #include "job/reading.h"
 #include "repo/manifest.h"
 
-#define MAX_GUESTS 16
+#define MAX_GUESTS 8 /* as many as the server over there takes */
 
 /* Who came in, and the way on. */
 struct guest {
@@ -134,6 +134,10 @@ static int try_out(struct export_far *far, const struct export_far_disk *disk,
 
 	if (r == 0)
 		r = far_lines_open_source(&lines, size_bytes, &source, err);
+	if (r == 0 && ship_source_size_bytes(source) != size_bytes)
+		r = fail(err, -EPROTO,
+			 "%s: serves another size than that of %s",
+			 far->from.location, disk->target);
 	if (source)
 		ship_source_close(source);
 	far_lines_end(&lines);
@@ -174,8 +178,10 @@ void export_far_end(struct export_far *far)
 		close(far->listener);
 	}
 	for (size_t i = 0; i < MAX_GUESTS; i++) {
-		if (far->guests[i].is_in)
+		if (far->guests[i].is_in) {
 			shutdown(far->guests[i].fd, SHUT_RDWR);
+			shutdown(far->guests[i].far_fd, SHUT_RDWR);
+		}
 		see_out(&far->guests[i]);
 	}
 	reading_close(&far->from);

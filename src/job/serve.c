@@ -25,9 +25,14 @@
 
 /* ------------------------------------------------------------- requests */
 
+/* Whether all is well: of a server that has ended, what it said last. */
 static int ping(struct serve *serve, struct serve_call *call, struct err *err)
 {
-	return 0;
+	const struct ship_server *server = serve->disk.server;
+
+	return server && !ship_server_is_running(server)
+		       ? ship_server_check(serve->disk.server, err)
+		       : 0;
 }
 
 /* The repository that may be used, if it is the one that is asked for; "/"

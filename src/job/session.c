@@ -178,6 +178,13 @@ struct pending_disk session_pending_disk(const struct session *session,
 	};
 }
 
+static void forget_domain(struct session *session)
+{
+	free(TAKE_PTR(session->state_dir));
+	vm_dom_free(TAKE_PTR(session->dom));
+	vm_host_close(TAKE_PTR(session->host));
+}
+
 static int find_domain(struct session *session, const char *name,
 		       struct err *err)
 {
@@ -194,12 +201,40 @@ static int find_domain(struct session *session, const char *name,
 	return 0;
 }
 
-static int take_turn(struct session *session, const struct turn_wait *wait,
-		     struct err *err)
+/* A connection to libvirt is not kept while that may be restarted. */
+static int await_turn(struct session *session, const char *name,
+		      const struct turn_wait *wait, struct err *err)
 {
-	session->turn_fd =
-		turn_take(session->uuid, vm_dom_name(session->dom), wait, err);
-	return session->turn_fd < 0 ? session->turn_fd : 0;
+	char uuid[UUID_SIZE];
+	int r;
+
+	snprintf(uuid, sizeof(uuid), "%s", session->uuid);
+	forget_domain(session);
+	session->turn_fd = turn_take(uuid, name, wait, err);
+	r = session->turn_fd < 0 ? session->turn_fd
+				 : find_domain(session, name, err);
+	if (r == 0 && strcmp(uuid, session->uuid) != 0)
+		r = fail(err, -EAGAIN,
+			 "%s: became another domain while its turn was waited "
+			 "for",
+			 name);
+	return r;
+}
+
+static int take_turn(struct session *session, const char *name,
+		     const struct turn_wait *wait, struct err *err)
+{
+	struct turn_wait at_once = wait ? *wait : (struct turn_wait){0};
+	struct err why = {0};
+
+	at_once.wait_s = 0;
+	session->turn_fd = turn_take(session->uuid, vm_dom_name(session->dom),
+				     wait ? &at_once : NULL, &why);
+	if (session->turn_fd == -EBUSY && wait && wait->wait_s)
+		return await_turn(session, name, wait, err);
+	return session->turn_fd < 0
+		       ? fail(err, session->turn_fd, "%s", why.text)
+		       : 0;
 }
 
 static int read_domain(struct session *session, struct err *err)
@@ -225,7 +260,7 @@ int session_open(const char *connect, const char *name,
 	session->user_fd = -1;
 	r = find_domain(session, name, err);
 	if (r == 0)
-		r = take_turn(session, wait, err);
+		r = take_turn(session, name, wait, err);
 	if (r == 0)
 		r = read_domain(session, err);
 	if (r == 0)
@@ -264,9 +299,7 @@ void session_close(struct session *session)
 	free(session->disks);
 	free(session->stacks);
 	free(session->reports);
-	free(session->state_dir);
 	vm_domain_free(session->domain);
-	vm_dom_free(session->dom);
-	vm_host_close(session->host);
+	forget_domain(session);
 	free(session);
 }

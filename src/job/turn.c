@@ -42,21 +42,28 @@ static int await(const char *path, uint64_t end_ms,
 	return fd < 0 ? fail(err, fd, "%s", why.text) : fd;
 }
 
-/* What is waited for is in the queue's file. */
-static void say_target(int queue_fd, const char *target)
+/* What the turn is for is in its file. */
+static void say_target(int turn_fd, const char *target)
 {
-	if (ftruncate(queue_fd, 0) == 0)
-		(void)pwrite(queue_fd, target, strlen(target), 0);
+	if (ftruncate(turn_fd, 0) == 0)
+		(void)pwrite(turn_fd, target, strlen(target), 0);
+}
+
+static bool is_for(const char *turn, const char *target)
+{
+	_cleanup_free_ char *now = NULL;
+
+	return io_read_file(turn, PATH_MAX, &now, NULL, NULL) == 0 &&
+	       strcmp(now, target) == 0;
 }
 
 /*
  * Somebody who was stopped in the queue would keep all others waiting, while
  * nobody has the turn.
  */
-static int await_turn(const char *turn, const char *queue,
-		      const struct turn_wait *wait, struct err *err)
+static int await_queued(const char *turn, const char *queue, uint64_t end_ms,
+			const struct turn_wait *wait, struct err *err)
 {
-	uint64_t end_ms = ui_now_ms() + wait->wait_s * UINT64_C(1000);
 	_cleanup_close_ int first = -1;
 	int fd = -EBUSY;
 
@@ -69,13 +76,23 @@ static int await_turn(const char *turn, const char *queue,
 			      err);
 		if (first < 0 && first != -EBUSY)
 			return first;
+		err_clear(err);
 		if (first < 0)
-			fd = lock_take(turn, 0, NULL);
+			fd = lock_take(turn, 0, err);
 	}
-	if (first < 0)
-		return fd;
-	say_target(first, wait->target);
-	return await(turn, end_ms, wait, err);
+	return first < 0 ? fd : await(turn, end_ms, wait, err);
+}
+
+/* Who waits for the run to his own target has no use for its turn before it has
+ * ended. */
+static int await_turn(const char *turn, const char *queue,
+		      const struct turn_wait *wait, struct err *err)
+{
+	uint64_t end_ms = ui_now_ms() + wait->wait_s * UINT64_C(1000);
+
+	return is_for(turn, wait->target)
+		       ? await(turn, end_ms, wait, err)
+		       : await_queued(turn, queue, end_ms, wait, err);
 }
 
 int turn_take(const char *uuid, const char *name, const struct turn_wait *wait,
@@ -92,7 +109,7 @@ int turn_take(const char *uuid, const char *name, const struct turn_wait *wait,
 	r = io_make_dirs(dir, err);
 	if (r < 0)
 		return r;
-	fd = turn_is_wanted(uuid, NULL) ? -EBUSY : lock_take(turn, 0, &why);
+	fd = lock_is_held(queue) ? -EBUSY : lock_take(turn, 0, &why);
 	if (fd == -EBUSY && wait && wait->wait_s) {
 		ui_note(wait->ui,
 			"%s: another run has this domain: waiting for it",
@@ -106,17 +123,15 @@ int turn_take(const char *uuid, const char *name, const struct turn_wait *wait,
 			    "or verify --source; wait for it (--wait), or end "
 			    "it",
 			    name);
-	return fd < 0 ? fail(err, fd, "%s", why.text) : fd;
+	if (fd < 0)
+		return fail(err, fd, "%s", why.text);
+	say_target(fd, wait ? wait->target : "");
+	return fd;
 }
 
-bool turn_is_wanted(const char *uuid, const char *target)
+bool turn_is_wanted(const char *uuid)
 {
 	_cleanup_free_ char *queue = lock_path(uuid, "queue");
-	_cleanup_free_ char *wanted = NULL;
 
-	if (!queue || !lock_is_held(queue))
-		return false;
-	return !target ||
-	       io_read_file(queue, PATH_MAX, &wanted, NULL, NULL) < 0 ||
-	       strcmp(wanted, target) != 0;
+	return queue && lock_is_held(queue);
 }

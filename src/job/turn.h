@@ -17,19 +17,19 @@ struct ui;
 /* How long to wait for the turn. */
 struct turn_wait {
 	unsigned int wait_s; /* 0: not at all */
-	const char *target;  /* what for; "": nothing that anybody else has */
+	const char *target;  /* what for */
 	ship_cancel cancelled;
 	struct ui *ui; /* says that it waits */
 };
 
 /*
  * Takes the turn of the domain @uuid, called @name; @wait may be NULL: does not
- * wait. Returns a file descriptor;
+ * wait, and has no target. Returns a file descriptor;
  * closing it gives the turn away. -EBUSY: another run has it, still.
  */
 int turn_take(const char *uuid, const char *name, const struct turn_wait *wait,
 	      struct err *err);
 
-/* True if another run waits for it, unless that is for @target, which it will
- * not get from who keeps that. NULL: whatever it is for. */
-bool turn_is_wanted(const char *uuid, const char *target);
+/* True if another run waits for it, of another target: one of the same could do
+ * nothing with it, as its target is kept. */
+bool turn_is_wanted(const char *uuid);
