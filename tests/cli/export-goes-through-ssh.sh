@@ -18,7 +18,7 @@ let_in "command=\"$serve\""
 export_point()
 {
 	: >out # of the one before
-	"$DSYNC_VM" export --output json web "ssh://$far/" "$@" >out 2>err &
+	"$DSYNC_VM" export --output json web "ssh://$far/" "$@" >out 2>exporter.err &
 	exporter=$!
 	servers="$servers $exporter"
 	await grep -q '^}' out
@@ -47,6 +47,7 @@ for name in one two; do
 	expect 3 "$DSYNC_VM" prune web repo --keep-last 1
 	grep -q 'being read' err || failed "$(cat err)"
 	# Who is still there does not keep it, and is told.
+	: >reads
 	python3 -c '
 import socket, sys
 s = socket.socket(socket.AF_UNIX)
@@ -56,7 +57,7 @@ s.recv(1000000, socket.MSG_WAITALL)' "$socket" >reads &
 	reader=$!
 	await grep -q NBDMAGIC reads
 	kill -INT "$exporter"
-	wait "$exporter" || failed "ended with $?: $(cat err)"
+	wait "$exporter" || failed "ended with $?: $(cat exporter.err)"
 	wait "$reader"
 	[ ! -e "$socket" ] || failed "the socket is still there"
 	await no_far_side
@@ -67,7 +68,7 @@ export_point
 pkill -KILL -f "$serve"
 code=0
 wait "$exporter" || code=$?
-[ $code = 1 ] || failed "did not notice: $code, $(cat err)"
+[ $code = 1 ] || failed "did not notice: $code, $(cat exporter.err)"
 [ ! -e "$socket" ] || failed "the socket is still there"
 
 expect 8 "$DSYNC_VM" export --writable web "ssh://$far/"
