@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Neighbours in the map become one request of up to 1 MiB: seven times the
- * throughput of single blocks, and longer ones are slower again.  Runs longer
- * than that are cut at multiples of 1 MiB, where the clusters of every image
- * format end as well.  Gaps are never bridged: what the map does not name is
- * not written.
+ * throughput of single blocks, and longer ones are slower again (a source may
+ * want still less).  Runs longer than that are cut at multiples of 1 MiB, where
+ * the clusters of every image format end as well.  Gaps are never bridged: what
+ * the map does not name is not written.
  */
 #include "ship/plan.h"
 
@@ -17,6 +17,11 @@
 static uint64_t min(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
+}
+
+static uint64_t max(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
 }
 
 static int check_sizes(const struct plan *plan, const struct ship_dest *dest,
@@ -76,12 +81,14 @@ int plan_init(struct plan *plan, struct ship_source *source,
 	      struct err *err)
 {
 	uint64_t size = source->size_bytes;
+	uint64_t best = max(source->best_read_bytes, job->block_bytes);
 	int r;
 
 	*plan = (struct plan){
 		.source = source,
 		.job = job,
-		.max_bytes = min(PLAN_MAX_BYTES, source->max_read_bytes),
+		.max_bytes =
+			min(PLAN_MAX_BYTES, min(source->max_read_bytes, best)),
 		.next_block = job->first_block,
 	};
 	if (dest)

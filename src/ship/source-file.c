@@ -120,7 +120,7 @@ int ship_source_open_file(const char *path, struct ship_source **ret_source,
 		return fail(err, -ENOMEM, "%s: out of memory", path);
 	source = &file->base;
 	source->ops = &pread_ops;
-	source->max_read_bytes = UINT32_MAX;
+	source->max_read_bytes = source->best_read_bytes = UINT32_MAX;
 	file->fd = -1;
 	source->name = strdup(path);
 	if (!source->name)

@@ -11,6 +11,9 @@
 #include "ship/source.h"
 
 #define WINDOW_BYTES (UINT64_C(1) << 30)
+/* qemu-nbd takes fresh memory for each request: with 1 MiB, clearing its pages
+ * costs half as much again as all the rest of reading a cached image. */
+#define BEST_READ_BYTES (256u << 10)
 /* One window's extents at most; beyond, the window ends earlier. */
 #define MAX_EXTENTS (128u << 10)
 
@@ -224,6 +227,7 @@ int ship_source_open_at(const struct ship_address *address,
 		return r;
 	source->size_bytes = nbd->link.size_bytes;
 	source->max_read_bytes = nbd->link.max_request_bytes;
+	source->best_read_bytes = BEST_READ_BYTES;
 	nbd->has_extents =
 		nbd_can_meta_context(nbd->link.handles[0],
 				     LIBNBD_CONTEXT_BASE_ALLOCATION) == 1;

@@ -32,10 +32,11 @@ struct ship_source {
 	const struct ship_source_ops *ops;
 	char *name;
 	uint64_t size_bytes;
-	uint32_t max_read_bytes; /* it takes no longer reads */
-	unsigned int in_flight;  /* questions that have not been answered */
-	uint64_t answers;        /* grows with everything that arrives */
-	bool abandoned;          /* by a run that failed */
+	uint32_t max_read_bytes;  /* it takes no longer reads */
+	uint32_t best_read_bytes; /* and gains nothing by longer ones */
+	unsigned int in_flight;   /* questions that have not been answered */
+	uint64_t answers;         /* grows with everything that arrives */
+	bool abandoned;           /* by a run that failed */
 };
 
 struct ship_source_ops {
