@@ -24,6 +24,9 @@ socket=$dir/socket
 uri="nbd+unix:///?socket=$socket"
 server=
 
+# shellcheck source=ci/bench.d/lib/clock.sh
+. "$here/lib/clock.sh"
+
 stop_server() {
 	[ -z "$server" ] || { kill "$server"; wait "$server" || true; }
 	server=
@@ -79,18 +82,6 @@ run_nbdcopy() { nbdcopy --flush "$dir/new" "$uri"; }
 run_rsync() {
 	rsync --inplace --no-whole-file "$dir/new" "$dir/dest"
 	sync "$dir/dest"
-}
-
-# Prints the median of its arguments.
-median() { printf '%s\n' "$@" | sort -n | sed -n "$((($# + 1) / 2))p"; }
-
-# The seconds that a command takes.
-clock() {
-	local from to
-	from=$(date +%s%N)
-	"$@" >&2
-	to=$(date +%s%N)
-	echo "$from $to" | awk '{print ($2 - $1) / 1e9}'
 }
 
 # time_once TOOL: the seconds of one run.
