@@ -15,6 +15,7 @@ MIB = 1 << 20
 BLOCK = 4096
 PEERS = {
     'dsync_directory': 'dsync-vm, directory',
+    'virtnbd': 'virtnbdbackup, directory',
     'dsync_ssh': 'dsync-vm, ssh',
     'rsync': 'rsync --inplace, ssh',
     'md5': 'blockmd5sync, ssh',
@@ -36,8 +37,9 @@ in the page cache. It ends when what was sent is on disk there.
   stored  MiB more that the target takes up, and how often the changed bytes that
           is; "in place": the earlier content is lost
 In parentheses: how often that of dsync-vm on the same way. nbdcopy costs the same
-whatever changed, and is measured once. virtnbdbackup is not here: it wants a
-running domain on qcow2."""
+whatever changed, and is measured once. virtnbdbackup has a guest of its own, which
+stands still, with the same disk as qcow2; the costs of its QEMU and libvirtd are
+among its own. It is not here if it is not installed."""
 
 
 def load(path):

@@ -5,11 +5,13 @@
 #   rsync --inplace over ssh,
 #   blockmd5sync over ssh: an MD5 for each block, on both sides,
 #   nbdcopy of the whole disk to qemu-nbd, through ssh,
+#   virtnbdbackup of a guest with an equal disk on qcow2, to a directory (if it is
+#     installed; Debian has it),
 # and what a point takes up of few blocks, scattered over a large disk.
 #
 # SIZE_MIB (2048: minutes; 8192: the better part of an hour, of which rsync takes
 # most), PERCENTS (1 5), RUNS_KIB (4 256), ROUNDS (3), SLOW_ROUNDS (1: of who
-# reads all of the disk), SPARSE_GIB (1024), SCATTERED (5000). Takes up five times
+# reads all of the disk), SPARSE_GIB (1024), SCATTERED (5000). Takes up eight times
 # the size of the disk.
 set -euo pipefail
 
@@ -28,11 +30,14 @@ ssh=$dir/ssh log=$dir/log
 python=$(python3 -c 'import sys; print(sys.executable)') # not what looks for it
 server=
 
+# shellcheck source=ci/bench.d/lib/virtnbd.sh
+. "$bench/lib/virtnbd.sh"
 # shellcheck source=tests/sshd.sh
 . "$top/tests/sshd.sh"
 
 finish() {
 	[ -z "$server" ] || kill "$server" || true
+	stop_guest
 	rm -rf "$whole"/{ssh,base,repo,sparse}
 	[ -z "$made" ] || rm -rf "$made"
 }
@@ -101,7 +106,7 @@ used_bytes() { du -s --block-size=1 "$1" | cut -f 1; }
 # Nothing of a disk is in the page cache, on either side.
 chill() {
 	sync -f "$dir"
-	find "$dir/new" "$dir/dest" "$dir/repo" -type f |
+	find "$dir/new" "$dir/dest" "$dir/repo" ${guest:+"$guest/disk.qcow2"} -type f |
 		while read -r file; do
 			dd if="$file" iflag=nocache count=0 status=none
 		done
@@ -136,6 +141,31 @@ measure_peer() {
 	"$DSYNC_VM" ship -q --map="$dir/map" --format=raw "$dir/old" "$dir/dest"
 }
 
+# Its own processes, and those that were there.
+run_virtnbd() {
+	local before after
+	before=$(guest_costs)
+	after=$(measure bash -c "$(declare -f as_guest backup_guest)
+		guest=\$1; backup_guest inc" sh "$guest")
+	echo "$before $after $(guest_costs)" |
+		awk '{print $3, $4 + $7 - $1, $5 + $8 - $2, $6}'
+}
+
+# measure_guest WORKLOAD ROUNDS: as the others, but its points stay, as they must.
+measure_guest() {
+	local before costs i
+	for i in $(seq "$2"); do
+		write_guest "$dir/new" "$dir/map"
+		chill
+		before=$(used_bytes "$guest/points")
+		costs=$(run_virtnbd)
+		echo "$1 virtnbd $i $costs $(($(used_bytes "$guest/points") - before))" \
+			>>"$log"
+		write_guest "$dir/old" "$dir/map"
+		backup_guest inc >/dev/null
+	done
+}
+
 # measure_peers WORKLOAD ROUNDS PEER...
 measure_peers() {
 	local workload=$1 count=$2 peer i
@@ -160,11 +190,13 @@ bench_changed() {
 	make_workload 1 4 >/dev/null
 	cp "$dir/old" "$dir/dest"
 	begin_repo -
+	! command -v virtnbdbackup >/dev/null || start_guest "$dir/guest" "$dir/old"
 	for percent in $percents; do
 		for run in $runs_kib; do
 			workload=$percent-$run
 			begin "$workload" "$size_mib MiB, $percent % changed in runs of $run KiB: $(make_workload "$percent" "$run")"
 			measure_peers "$workload" "$rounds" dsync_directory dsync_ssh
+			[ -z "$guest" ] || measure_guest "$workload" "$rounds"
 			measure_peers "$workload" "$slow_rounds" rsync md5
 		done
 	done
