@@ -12,12 +12,9 @@
 . "$TOP/tests/vm/lib-backup.sh"
 . "$TOP/tests/vm/lib-meta.sh"
 . "$TOP/tests/random-kill.sh"
-. "$TOP/tests/sshd.sh"
+. "$TOP/tests/vm/lib-ssh.sh"
 
-# shellcheck disable=SC2153 # of the machine
-sshd=$CACHE/sshd/usr/sbin/sshd
-requires strace ssh
-[ -x "$sshd" ] || skip 'needs sshd: ci/setup'
+requires strace
 
 one_in() {
 	[ $((RANDOM % $1)) = 0 ]
@@ -40,25 +37,6 @@ make_server() {
 	EOF
 	chmod +x servers/qemu-nbd
 	PATH=$PWD/servers:$PATH
-}
-
-start_sshd() {
-	ip link set lo up
-	grep -q ^sshd: /etc/passwd ||
-		echo 'sshd:x:65533:65534::/run/sshd:/usr/sbin/nologin' >>/etc/passwd
-	mkdir -p /run/sshd
-	chmod 755 /run/sshd
-	configure_sshd "$PATH"
-	mkdir host/far
-	serve="dsync-vm target --repo $PWD/host/far"
-	let_in "command=\"$serve\""
-	"$sshd" -D -e -f "$PWD/sshd_config" 2>sshd.log &
-	cleanup_fn kill $!
-	wait_until 30 accepts
-}
-
-accepts() {
-	(: <>"/dev/tcp/127.0.0.1/$port") 2>/dev/null
 }
 
 # target_of NAME: of the repository host/NAME.
