@@ -89,7 +89,8 @@ static void print_points(const struct list_domain *domain)
 		table_add(table, TABLE_PLAIN, "%s", point->point);
 		table_add(table, TABLE_PLAIN, "%s",
 			  ui_age(when, now - point->created));
-		table_add(table, TABLE_PLAIN, "%s", kind(point));
+		table_add(table, TABLE_PLAIN, "%s%s", kind(point),
+			  point->is_pass ? ", pass" : "");
 		table_add(table,
 			  point->consistency == CONSISTENCY_TORN ? TABLE_FAIR
 								 : TABLE_PLAIN,
@@ -169,6 +170,7 @@ static void describe_point(struct json_object *to, const struct manifest *point)
 	json_add_text(to, "parent", point->parent);
 	json_add_string(to, "created", created);
 	json_add_string(to, "kind", kind(point));
+	json_add_bool(to, "pass", point->is_pass);
 	json_add_string(to, "consistency",
 			consistency_name(point->consistency));
 	json_add_uint(to, "freeze_ms", point->freeze_ms);

@@ -89,8 +89,11 @@ static void add_target(struct table *table, const struct status_target *target,
 		ui_size(pending, target->pending_bytes);
 	table_add(table, TABLE_PLAIN, "%s",
 		  target->name ? target->name : target->location);
-	table_add(table, colour, "%s",
-		  target->newest[0] ? target->newest : "never");
+	if (target->torn)
+		table_add(table, TABLE_FAIR, "torn");
+	else
+		table_add(table, colour, "%s",
+			  target->newest[0] ? target->newest : "never");
 	table_add(table, colour, "%s", age);
 	table_add(table, TABLE_PLAIN, "%s", pending);
 }
@@ -129,11 +132,18 @@ static void print_tracking(const struct status_disk *disk)
 
 static void print_targets(const struct status_disk *disk)
 {
-	for (size_t i = 0; i < disk->nr_targets; i++)
-		if (disk->targets[i].name)
-			printf("%s: %s: %s\n", disk->disk,
-			       disk->targets[i].name,
-			       disk->targets[i].location);
+	for (size_t i = 0; i < disk->nr_targets; i++) {
+		const struct status_target *target = &disk->targets[i];
+
+		if (target->name)
+			printf("%s: %s: %s\n", disk->disk, target->name,
+			       target->location);
+		if (target->torn)
+			printf("%s: %s: torn: a pass writes to it, or did "
+			       "until it failed; the next one heals it\n",
+			       disk->disk,
+			       target->name ? target->name : target->location);
+	}
 }
 
 static bool is_restoring(const struct status_report *report)

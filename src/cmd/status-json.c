@@ -14,6 +14,8 @@ static void describe_target(struct json_object *entry,
 	json_add_string(entry, "name", target->name);
 	json_add_string(entry, "point",
 			target->newest[0] ? target->newest : NULL);
+	if (target->torn)
+		json_add_bool(entry, "torn", true);
 	if (target->newest[0] && now >= target->newest_time)
 		json_add_uint(entry, "age_seconds", now - target->newest_time);
 	if (target->pending_known)

@@ -82,6 +82,7 @@ int backup_describe_domain(struct backup *backup, struct manifest *manifest,
 	int r;
 
 	manifest->created = backup->cut_time;
+	manifest->is_pass = backup->request->is_pass;
 	manifest->freeze_ms = backup->held.instant.freeze_ms;
 	manifest->suspend_ms = backup->held.instant.suspend_ms;
 	manifest->domain_name = strdup(backup->session->domain->name);

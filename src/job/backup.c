@@ -216,23 +216,38 @@ static int make_point(struct backup *backup, struct err *err)
 	return r;
 }
 
+/* What goes now. A pass takes the place of the one before it, and of nothing
+ * else. */
+static int read_rules(const struct backup *backup, struct keep *ret_keep,
+		      struct err *err)
+{
+	_cleanup_config_ struct config config = {0};
+	int r;
+
+	*ret_keep = (struct keep){.count = {[KEEP_LAST] = KEEP_MAX}};
+	if (backup->request->is_pass)
+		return 0;
+	r = config_read(PLACE_CONFIG, backup->session->domain->name,
+			backup->session->uuid, NULL, &config, err);
+	*ret_keep = config.keep;
+	return r;
+}
+
 /* The point is there: what cannot be thinned out now is so by the next run. */
 static void thin_out(struct backup *backup)
 {
-	_cleanup_config_ struct config config = {0};
 	size_t nr_removed = 0;
 	struct err err = {0};
-	int r = config_read(PLACE_CONFIG, backup->session->domain->name,
-			    backup->session->uuid, NULL, &config, &err);
+	struct keep keep;
+	int r = read_rules(backup, &keep, &err);
 
-	if (r == 0 && !keep_is_nothing(&config.keep))
-		r = target_thin_out(backup->target, &config.keep, &nr_removed,
-				    &err);
+	if (r == 0 && !keep_is_nothing(&keep))
+		r = target_thin_out(backup->target, &keep, &nr_removed, &err);
 	if (r == -EBUSY)
 		ui_note(backup->ui, "%s; old points stay for now", err.text);
 	else if (r < 0)
 		ui_warn(backup->ui, "old points stay: %s", err.text);
-	if (nr_removed)
+	if (nr_removed && !backup->request->is_pass)
 		ui_note(backup->ui, "%s: %zu old points removed",
 			backup->target->location, nr_removed);
 }

@@ -20,6 +20,7 @@ struct backup_request {
 	const char *target;  /* repository path or NBD URI */
 	struct instant_request instant;
 	uint64_t bwlimit_bytes; /* a second; 0: none */
+	bool is_pass;           /* of a mirror, which goes for the next */
 	uint64_t turn_s;        /* then another run that waits goes first */
 	unsigned int wait_s;    /* for another run; 0: does not wait */
 };

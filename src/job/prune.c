@@ -63,6 +63,7 @@ static bool is_last_of_a_disk(const struct catalog *catalog,
 	return false;
 }
 
+/* No rule is about passes of a mirror: they go when there is a newer point. */
 static int choose(struct prune *prune, const struct keep *rules,
 		  struct err *err)
 {
@@ -72,21 +73,25 @@ static int choose(struct prune *prune, const struct keep *rules,
 	_cleanup_free_ time_t *created = calloc(count + 1, sizeof(*created));
 	_cleanup_free_ bool *keep = calloc(count + 1, sizeof(*keep));
 	struct prune_report *report = prune->report;
+	size_t nr_ruled = 0;
 
 	report->points = calloc(count + 1, sizeof(*report->points));
 	if (!created || !keep || !report->points)
 		return fail(err, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < count; i++)
-		created[i] = catalog->points[i]->created;
-	keep_choose(rules, created, count, keep);
+		if (!catalog->points[i]->is_pass)
+			created[nr_ruled++] = catalog->points[i]->created;
+	keep_choose(rules, created, nr_ruled, keep);
+	nr_ruled = 0;
 	for (size_t i = 0; i < count; i++) {
 		const struct manifest *point = catalog->points[i];
 		struct prune_point *entry = &report->points[i];
+		bool ruled = !point->is_pass && keep[nr_ruled++];
 
 		memcpy(entry->point, point->point, sizeof(entry->point));
 		entry->created = point->created;
 		entry->protected = protect_is_set(prune->domain, point->point);
-		entry->kept = keep[i] || entry->protected || point == newest ||
+		entry->kept = ruled || entry->protected || point == newest ||
 			      is_last_of_a_disk(catalog, point);
 	}
 	report->nr_points = count;

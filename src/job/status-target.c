@@ -11,6 +11,7 @@
 #include "base/io.h"
 #include "job/extract.h"
 #include "job/status.h"
+#include "repo/mirror.h"
 #include "repo/pending.h"
 
 struct reader {
@@ -66,6 +67,7 @@ static int read_pending(struct status_target *target,
 		return r;
 	memcpy(target->newest, pending->newest, sizeof(target->newest));
 	target->newest_time = point_time(target->newest);
+	target->torn = pending->attempt[0] && mirror_is_uri(target->location);
 	if (up)
 		count_pending(target, reader, pending);
 	return 0;

@@ -23,6 +23,7 @@ struct status_target {
 	bool watched;            /* its age matters: see dsync-vm-check(8) */
 	char newest[POINT_SIZE]; /* "": none yet */
 	time_t newest_time;
+	bool torn; /* a mirror that a run writes to, or did until it failed */
 	uint64_t warning_s, critical_s;
 	bool pending_known;
 	uint64_t pending_bytes; /* what the next backup to it will read */

@@ -312,6 +312,8 @@ static int parse_all(const struct json_object *from, const char *point,
 		r = parse_created(from, manifest, err);
 	if (r == 0)
 		r = parse_consistency(from, manifest, err);
+	if (r == 0 && json_has(from, "pass"))
+		r = json_get_bool(from, "pass", &manifest->is_pass, err);
 	if (r == 0)
 		r = parse_u32(from, "freeze_ms", &manifest->freeze_ms, err);
 	if (r == 0)

@@ -76,6 +76,8 @@ static char *text_over(struct json_object *object,
 	json_add_string(object, "created", created);
 	json_add_string(object, "consistency",
 			consistency_name(manifest->consistency));
+	if (manifest->is_pass)
+		json_add_bool(object, "pass", true);
 	json_add_uint(object, "freeze_ms", manifest->freeze_ms);
 	json_add_uint(object, "suspend_ms", manifest->suspend_ms);
 	if (write_lists(object, manifest) < 0 ||

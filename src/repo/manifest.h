@@ -60,6 +60,7 @@ struct manifest {
 	char *domain_name;
 	char domain_uuid[UUID_SIZE];
 	enum consistency consistency;
+	bool is_pass;        /* of a mirror: goes when there is a newer point */
 	uint32_t freeze_ms;  /* how long the guest was frozen */
 	uint32_t suspend_ms; /* how long its disks stood still */
 	char *domain_xml;

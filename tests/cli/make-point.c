@@ -5,7 +5,8 @@
  * Makes a restore point as a backup does, but from a script of qemu-io
  * commands instead of a guest: run over a raw file as well, it gives what a
  * restore must give.  TIME is in seconds since 1970; SCRIPT may be /dev/null.
- * DISK:- leaves the disk out.  Prints the point's name.
+ * DISK:- leaves the disk out.  With PASS set it is the pass of a mirror. Prints
+ * the point's name.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -194,6 +195,7 @@ static int make_point(char **argv, struct err *err)
 	strcpy(manifest->domain_uuid, argv[3]);
 	manifest->domain_name = strdup(argv[2]);
 	manifest->created = atol(argv[4]);
+	manifest->is_pass = getenv("PASS");
 	manifest->consistency = CONSISTENCY_OFFLINE;
 	for (int i = 5; r == 0 && argv[i]; i++)
 		r = add_disk(domain, catalog, manifest, argv[i], err);

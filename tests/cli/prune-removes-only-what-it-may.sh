@@ -104,3 +104,20 @@ expect 0 prune --unprotect "$p2"
 expect 0 prune --keep-last 1
 expect_points "$p4"
 expect 0 "$DSYNC_VM" verify web repo --all
+
+# A pass of a mirror is kept by no rule, and takes no other point's place in one;
+# but the newest is kept, and one that is protected.
+for day in 5 6 7 8 9; do
+	case $day in
+	6 | 7 | 9) export PASS=1 ;;
+	*) unset PASS ;;
+	esac
+	eval "p$day=\$(point $((day * 86400)) vda:1048576:s$((day % 2 + 1)))"
+done
+unset PASS
+# shellcheck disable=SC2154 # made by eval
+: "$p5" "$p6" "$p7" "$p8" "$p9"
+expect 0 prune --protect "$p6"
+expect 0 prune --keep-last 2
+expect_points "$p5" "$p6" "$p8" "$p9"
+expect 0 "$DSYNC_VM" verify web repo --all

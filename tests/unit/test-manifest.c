@@ -106,6 +106,7 @@ static const struct {
 	{"bad-parent-is-itself", "\"parent\""},
 	{"bad-created-no-such-day", "\"created\""},
 	{"bad-consistency-unknown", "\"consistency\""},
+	{"bad-pass-number", "\"pass\""},
 	{"bad-freeze-negative", "\"freeze_ms\" is negative"},
 	{"bad-suspend-overflow", "\"suspend_ms\" is too large"},
 	{"bad-disks-missing", "\"disks\""},
@@ -166,11 +167,14 @@ static void test_what_is_written_is_read_back(void **state)
 	_cleanup_free_ char *text = NULL, *text_again = NULL;
 
 	assert_int_equal(parse_asset("good", &manifest, NULL), 0);
+	assert_false(manifest->is_pass);
+	manifest->is_pass = true;
 	text = manifest_text(manifest);
 	assert_int_equal(
 		manifest_parse(text, strlen(text), POINT, &again, NULL), 0);
 	text_again = manifest_text(again);
 	assert_string_equal(text, text_again);
+	assert_true(again->is_pass);
 	assert_string_equal(again->domain_xml, manifest->domain_xml);
 }
 
