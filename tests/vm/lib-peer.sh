@@ -1,0 +1,117 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# For tests with a second machine: "# peer: SIZE..." in the header, the sizes
+# of its disks. It is called "there" and this one "here", root of each may log in
+# to the other, and libvirt runs in both. Source after lib.sh.
+#
+# The peer shares a folder with the host, which this machine sees; the host does
+# what only someone beside the machines can do.
+
+# --- what both machines do ------------------------------------------------
+
+_shared=/run/vm/peer
+[ "$ROLE" = here ] || _shared=/run/vm
+
+# trust_peer: root's ssh knows the other machine and is known there.
+trust_peer() {
+	mkdir -m 700 ~/.ssh
+	install -m 600 "$_shared/id_ed25519" ~/.ssh/
+	echo "here,there,10.77.0.1,10.77.0.2 $(<"$_shared/ssh_host_ed25519_key.pub")" \
+		>~/.ssh/known_hosts
+}
+
+# serve_ssh: root of the other machine may do anything here. ci/setup unpacks
+# sshd; its package would make its user and directory. What init gives to a
+# program here, programs that come by ssh get, too. OpenSSH's usual key exchange
+# takes an emulated machine over a second.
+serve_ssh() {
+	local config=/run/sshd/config
+	mkdir -m 755 /run/sshd
+	grep -q ^sshd: /etc/passwd ||
+		echo 'sshd:x:65533:65534::/run/sshd:/usr/sbin/nologin' >>/etc/passwd
+	install -m 600 "$_shared/ssh_host_ed25519_key" /run/sshd/
+	install -m 600 "$_shared/id_ed25519.pub" /run/sshd/authorized_keys
+	cat >$config <<-EOF
+	HostKey /run/sshd/ssh_host_ed25519_key
+	AuthorizedKeysFile /run/sshd/authorized_keys
+	PidFile /run/sshd/pid
+	PermitRootLogin yes
+	StrictModes no
+	UsePAM no
+	MaxStartups 100
+	MaxSessions 100
+	KexAlgorithms curve25519-sha256
+	SetEnv PATH=$PATH LC_ALL=$LC_ALL DM_DISABLE_UDEV=1
+	EOF
+	"$CACHE/sshd/usr/sbin/sshd" -f $config -E "$_shared/sshd.log"
+}
+
+# --- for tests ------------------------------------------------------------
+
+# start_peer: a peer that serves, with its disks in $PEER_DISKS as /dev/vdX over
+# there, and libvirt here. It is booted again if it was killed: its disks are
+# what they were, all else is new.
+start_peer() {
+	[ ! -e "$_shared/off" ] || ask_host boot
+	[ -e ~/.ssh ] || trust_peer
+	[ -e /run/libvirtd.pid ] || start_libvirtd
+	wait_until 120 peer_serves
+	# shellcheck disable=SC2034 # for the test
+	PEER_DISKS=$(<"$_shared/disks")
+	_there=/
+	there mkdir -p "$PWD"
+	_there=$PWD
+	there virsh -q list >/dev/null
+}
+
+peer_serves() {
+	[ ! -e "$_shared/died" ] || fail 'the peer died'
+	[ -e "$_shared/up" ]
+}
+
+# there COMMAND [ARG]...: runs it on the peer, in a directory of this name.
+there() {
+	# shellcheck disable=SC2029 # quoted for the shell over there
+	ssh there "cd $_there && $(printf '%q ' "$@")"
+}
+
+# at_peer COMMAND [ARG]...: runs it here, with the peer's libvirt: so what lib.sh
+# does with a domain is done with one over there.
+at_peer() {
+	LIBVIRT_DEFAULT_URI=qemu+ssh://there/system "$@"
+}
+
+# ask_host kill|boot: what the host is to do to the peer.
+ask_host() {
+	echo "peer $1" >/dev/ttyS1
+}
+
+# kill_peer: it loses its power at this instant.
+kill_peer() {
+	ask_host kill
+	wait_until 30 [ -e "$_shared/off" ]
+}
+
+# cut_network: whatever is sent, from here or there, is lost, and nobody is
+# told; mend_network is the end of it.
+cut_network() {
+	tc qdisc add dev eth0 clsact
+	tc filter add dev eth0 ingress matchall action drop
+	# Where it is dropped TCP notices, and where it is stolen it does not.
+	tc filter add dev eth0 egress matchall action trap
+}
+
+mend_network() {
+	tc qdisc del dev eth0 clsact
+}
+
+# limit_network RATE: what is sent from here goes no faster, e.g. 20mbit; without
+# one, as fast as it can.
+limit_network() {
+	if [ $# -gt 0 ]; then
+		tc qdisc replace dev eth0 root tbf rate "$1" burst 64k latency 200ms
+	else
+		tc qdisc del dev eth0 root
+	fi
+}
