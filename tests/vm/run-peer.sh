@@ -92,5 +92,5 @@ keep_peer() {
 	kill_peer
 	rm -rf "$log/$1.peer"
 	mv "$log/peer" "$log/$1.peer"
-	rm -f "$log/$1.peer"/{id_ed25519,ssh_host_ed25519_key}*
+	rm -f "$log/$1.peer"/{config,disks,pid,up,off,ending,*_ed25519*}
 }
