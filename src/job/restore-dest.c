@@ -2,8 +2,7 @@
 /*
  * Two restores to one place are kept apart by flock on the partial file, or
  * by O_EXCL on the device, which mounts, md, dm and swap take as well.  A QEMU
- * takes neither; it is found by its image locks, or where it has the device
- * under a node of its own, by what processes have open.
+ * takes neither (vacant.h).
  */
 #include "job/restore-dest.h"
 
@@ -18,9 +17,7 @@
 #include "base/io.h"
 #include "base/lock.h"
 #include "base/run.h"
-#include "dm/content.h"
-#include "dm/holder.h"
-#include "dm/image-lock.h"
+#include "job/vacant.h"
 
 void restore_dest_close(struct restore_dest *dest)
 {
@@ -64,16 +61,6 @@ static char *absolute_path(const char *path, struct err *err)
 	if (!whole)
 		fail(err, -ENOMEM, "out of memory");
 	return whole;
-}
-
-/* That no QEMU has it open; the lock goes with the descriptor. */
-static int check_no_qemu(const char *path, struct err *err)
-{
-	_cleanup_close_ int fd = open(path, O_RDWR | O_CLOEXEC);
-
-	if (fd < 0)
-		return fail_errno(err, -errno, "%s", path);
-	return image_lock(fd, path, err);
 }
 
 /* ----------------------------------------------------------------- files */
@@ -135,7 +122,7 @@ static int open_file(struct restore_dest *dest, bool force, struct err *err)
 		return fail(err, -EEXIST, "%s exists; --force replaces it",
 			    dest->path);
 	if (dest->replace) {
-		r = check_no_qemu(dest->path, err);
+		r = vacant_check_no_qemu(dest->path, err);
 		if (r < 0)
 			return r;
 	}
@@ -166,49 +153,6 @@ static int commit_file(struct restore_dest *dest, struct err *err)
 
 /* --------------------------------------------------------------- devices */
 
-/* Also those that O_EXCL does not keep off. */
-static int check_unused(const struct restore_dest *dest, struct err *err)
-{
-	_cleanup_free_ char *use = NULL;
-	struct stat st;
-
-	if (fstat(dest->fd, &st) < 0)
-		return fail_errno(err, -errno, "%s", dest->path);
-	use = holder_find(st.st_rdev);
-	if (use)
-		return fail(err, -EBUSY, "%s: in use: %s", dest->path, use);
-	return check_no_qemu(dest->path, err);
-}
-
-/* @r is why it cannot be opened. */
-static int refuse_to_open(const struct restore_dest *dest, int r,
-			  struct err *err)
-{
-	_cleanup_free_ char *use = NULL;
-	struct stat st;
-
-	if (r != -EBUSY || stat(dest->path, &st) < 0)
-		return fail_errno(err, r, "%s", dest->path);
-	use = holder_find(st.st_rdev);
-	return fail(err, r, "%s: in use: %s", dest->path,
-		    use ? use : "mounted, or part of another device");
-}
-
-static int check_empty(const struct restore_dest *dest, struct err *err)
-{
-	const char *what;
-	int r = content_find(dest->fd, dest->size_bytes, &what);
-
-	if (r < 0)
-		return fail_errno(err, r, "%s: what is on it", dest->path);
-	if (what)
-		return fail(err, -EEXIST,
-			    "%s: is not empty, there is %s on it; --force "
-			    "overwrites it",
-			    dest->path, what);
-	return 0;
-}
-
 static int open_device(struct restore_dest *dest, bool force, struct err *err)
 {
 	uint64_t disk_bytes = dest->size_bytes;
@@ -219,9 +163,9 @@ static int open_device(struct restore_dest *dest, bool force, struct err *err)
 			    "%s: is a block device, which is written raw; "
 			    "restore to a file, or without --format=%s",
 			    dest->path, dest->format);
-	dest->fd = open(dest->path, O_RDWR | O_EXCL | O_CLOEXEC);
+	dest->fd = vacant_open_device(dest->path, err);
 	if (dest->fd < 0)
-		return refuse_to_open(dest, -errno, err);
+		return dest->fd;
 	r = io_size_bytes(dest->fd, &dest->size_bytes);
 	if (r < 0)
 		return fail_errno(err, r, "%s", dest->path);
@@ -230,8 +174,9 @@ static int open_device(struct restore_dest *dest, bool force, struct err *err)
 			    "%s: too small, %" PRIu64 " bytes for a disk of "
 			    "%" PRIu64,
 			    dest->path, dest->size_bytes, disk_bytes);
-	r = check_unused(dest, err);
-	return r < 0 || force ? r : check_empty(dest, err);
+	return force ? 0
+		     : vacant_check_empty(dest->fd, dest->path,
+					  dest->size_bytes, err);
 }
 
 int restore_dest_open(const struct restore_place *place,
