@@ -35,7 +35,7 @@ repository=$PWD/host/far
 make_domain web1
 scribble web1 40
 
-for pass in 1 2 3; do
+for _ in 1 2 3; do
 	keep web1 was
 	mirror --once >out
 	cat out
@@ -50,7 +50,7 @@ backup web1 "ssh://$far/" --no-freeze
 expect_equal "$status" 0
 backup=$(report .point)
 expect_passes 1 backup
-for pass in 1 2; do
+for _ in 1 2; do
 	scribble web1 10
 	keep web1 was
 	mirror --once --output json >pass.json
@@ -106,18 +106,36 @@ keep_mirroring() {
 	wait_until 90 grep -q "pass $1 at" passes
 }
 
-keep_mirroring 3
-expect_instant
-for _ in 1 2 3 4; do
-	# Any time is a good time.
-	pause "$((RANDOM % 3)).$((RANDOM % 10))"
-	kill -KILL "$mirrorer"
+# The tool is killed, or the far side of it, which it then fails for.
+kill_one() {
+	if [ $((RANDOM % 2)) = 0 ]; then
+		kill -KILL "$mirrorer"
+	else
+		pkill -KILL -f "$serve" || kill -KILL "$mirrorer"
+	fi
+	wait "$mirrorer" || :
 	wait_until 60 not pgrep -f "$serve"
+}
+
+passes=0
+count_passes() {
+	passes=$((passes + $(grep -c ': pass [0-9]* at' passes || :)))
+}
+
+keep_mirroring 2
+expect_instant
+for _ in $(seq "${ROUNDS:-4}"); do
+	# Any time is a good time.
+	pause "$((RANDOM % 6)).$((RANDOM % 10))"
+	kill_one
+	count_passes
 	expect_instant
 	dsync-vm verify -q web1 "$repository" --all
 	keep_mirroring 1
 	expect_instant
 done
+count_passes
+echo "$passes passes among the kills"
 kill -TERM "$mirrorer"
 wait "$mirrorer" || fail "told to end, it ended with $?"
 
