@@ -7,10 +7,12 @@
  *	reconnect  libvirtd was restarted under a running VM: keep them; any
  *	           failure here would make libvirtd kill that VM
  *	migrate    comes in from another host: refused if a disk is ours,
- *	           since its image here is not known to be the same
+ *	           since its image here is not known to be the same, unless
+ *	           dsync-vm preseed brought it (dm/handover.h)
  *
  * A domain whose disks are being restored in place, or were so only in part
- * (dm/restoring.h), does not start.
+ * (dm/restoring.h), does not start, and neither does one that was handed over
+ *to another host.
  *
  * A domain that starts on a disk without our device in front writes past what
  * is known of it: that is then not believed any more (dm/trust.h), and if this
@@ -29,6 +31,7 @@
 
 #include "base/err.h"
 #include "base/io.h"
+#include "dm/handover.h"
 #include "dm/restoring.h"
 #include "dm/stack.h"
 #include "dm/trust.h"
@@ -126,6 +129,15 @@ static int drop_leftovers(const struct vm_domain *domain, struct err *err)
 	return r < 0 ? r : stack_remove_domain(domain->uuid, err);
 }
 
+/* With stack.lock held. One that comes back is not one that is started here. */
+static int check_here(const struct vm_domain *domain, const char *state_dir,
+		      struct err *err)
+{
+	return handover_is_let_in(domain->uuid)
+		       ? 0
+		       : handover_check(state_dir, err);
+}
+
 /* With stack.lock held. */
 static int check_whole(const struct vm_domain *domain, struct err *err)
 {
@@ -137,9 +149,11 @@ static int check_whole(const struct vm_domain *domain, struct err *err)
 		return fail(err, -ENOMEM, "out of memory");
 	if (r == 1)
 		return fail(err, -EBUSY,
-			    "its disks are being restored in place; wait for "
-			    "that");
-	return r < 0 ? r : restoring_check(state_dir, err);
+			    "its disks are being restored in place, or filled "
+			    "from another host; wait for that");
+	if (r == 0)
+		r = restoring_check(state_dir, err);
+	return r < 0 ? r : check_here(domain, state_dir, err);
 }
 
 /* With stack.lock held. What is known of all disks but @disks is forgotten. */
@@ -264,13 +278,15 @@ static int on_migrate(char **xml, struct err *err)
 	_cleanup_vm_domain_ struct vm_domain *domain = NULL;
 	int r = vm_domain_parse(*xml, &domain, err);
 
+	if (r == 0 && handover_is_let_in(domain->uuid))
+		return 0;
 	for (size_t i = 0; r == 0 && i < domain->nr_disks; i++)
 		if (domain->disks[i].name[0])
 			return fail(err, -EOPNOTSUPP,
 				    "its disk %s is tracked by dsync-vm, and "
 				    "nothing says that the image here is the "
-				    "same; detach the domain before migrating "
-				    "it",
+				    "same; 'dsync-vm preseed --migrate' on the "
+				    "host where it runs brings it",
 				    domain->disks[i].target);
 	return r;
 }

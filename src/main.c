@@ -8,9 +8,10 @@
 #include "cmd/cmd.h"
 
 static const struct cmd *const commands[] = {
-	&cmd_attach, &cmd_detach, &cmd_backup,  &cmd_restore, &cmd_list,
-	&cmd_verify, &cmd_prune,  &cmd_export,  &cmd_mirror,  &cmd_status,
-	&cmd_check,  &cmd_ship,   &cmd_extract, &cmd_merge,   &cmd_target,
+	&cmd_attach, &cmd_detach,  &cmd_backup, &cmd_restore,
+	&cmd_list,   &cmd_verify,  &cmd_prune,  &cmd_export,
+	&cmd_mirror, &cmd_preseed, &cmd_status, &cmd_check,
+	&cmd_ship,   &cmd_extract, &cmd_merge,  &cmd_target,
 };
 
 #define NR_COMMANDS (sizeof(commands) / sizeof(*commands))

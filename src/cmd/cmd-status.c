@@ -165,6 +165,9 @@ static void print_details(const struct status_report *report)
 			printf("%s: not attached%s%s\n", disk->disk,
 			       disk->reason ? ": " : "",
 			       disk->reason ? disk->reason : "");
+		else if (disk->handed_over)
+			printf("%s: handed over to %s\n", disk->disk,
+			       disk->handed_over);
 		else if (disk->state == STATUS_NEXT_START)
 			printf("%s: attached, which takes effect at the "
 			       "domain's next start\n",

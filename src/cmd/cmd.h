@@ -31,5 +31,6 @@ extern const struct cmd cmd_ship;
 extern const struct cmd cmd_extract;
 extern const struct cmd cmd_merge;
 extern const struct cmd cmd_mirror;
+extern const struct cmd cmd_preseed;
 extern const struct cmd cmd_target;
 extern const struct cmd cmd_watchdog; /* not for people: see job/watchdog.h */

@@ -54,6 +54,8 @@ static void describe_disk(struct json_object *item,
 		json_add_string(item, "reason", disk->reason);
 	if (disk->restoring)
 		json_add_string(item, "remedy", disk->restoring);
+	if (disk->handed_over)
+		json_add_string(item, "handed_over", disk->handed_over);
 	if (status_is_up(disk))
 		describe_tracker(item, disk);
 	json_add_string(item, "metadata", disk->metadata);

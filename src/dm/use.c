@@ -54,7 +54,12 @@ int use_join(const char *domain_uuid, struct err *err)
 
 	if (fd < 0)
 		return fd;
-	/* Held exclusively only under stack.lock, which is ours now. */
+	/* Held exclusively only under stack.lock, which is ours now, or by a
+	 * claim. */
+	if (flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK)
+		return fail(err, -EBUSY,
+			    "its disks are being restored in place, or filled "
+			    "from another host");
 	if (flock(fd, LOCK_SH | LOCK_NB) < 0)
 		return fail_errno(err, -errno, "users of domain %s",
 				  domain_uuid);
@@ -77,12 +82,17 @@ int use_alone(const char *domain_uuid, int user_fd, struct err *err)
 	return 0;
 }
 
-int use_leave(const char *domain_uuid, int user_fd, struct err *err)
+bool use_is_running(const char *domain_uuid)
 {
 	char path[PATH_SIZE];
 
 	place(path, domain_uuid, "running");
-	if (access(path, F_OK) == 0)
+	return access(path, F_OK) == 0;
+}
+
+int use_leave(const char *domain_uuid, int user_fd, struct err *err)
+{
+	if (use_is_running(domain_uuid))
 		return 0;
 	return use_alone(domain_uuid, user_fd, err);
 }
@@ -97,6 +107,14 @@ int use_claim(const char *domain_uuid, int user_fd, struct err *err)
 	return r == 1 ? 0
 		      : fail(err, -EBUSY,
 			     "it is being started, or its disks are read");
+}
+
+int use_unclaim(const char *domain_uuid, int user_fd, struct err *err)
+{
+	if (flock(user_fd, LOCK_SH | LOCK_NB) < 0)
+		return fail_errno(err, -errno, "users of domain %s",
+				  domain_uuid);
+	return 0;
 }
 
 int use_claimed(const char *domain_uuid, struct err *err)

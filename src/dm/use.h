@@ -42,7 +42,8 @@ struct err;
 /* Returns a descriptor; closing it unlocks. -EBUSY after @wait_ms. */
 int use_lock(const char *domain_uuid, unsigned int wait_ms, struct err *err);
 
-/* Enters a backup as a user. Returns a descriptor; closing it leaves. */
+/* Enters a backup as a user. Returns a descriptor; closing it leaves. -EBUSY:
+ * somebody has a claim. */
 int use_join(const char *domain_uuid, struct err *err);
 
 /*
@@ -63,6 +64,13 @@ int use_alone(const char *domain_uuid, int user_fd, struct err *err);
  * it leaves. -EBUSY: a VM runs or is being started, or there is another user.
  */
 int use_claim(const char *domain_uuid, int user_fd, struct err *err);
+
+/* Gives that claim up, and stays a user: from now on one may be started. With
+ * stack.lock held, as all of these. */
+int use_unclaim(const char *domain_uuid, int user_fd, struct err *err);
+
+/* True from the hook's prepare to its release. */
+bool use_is_running(const char *domain_uuid);
 
 /* Hook only: 1 if somebody has made that claim. */
 int use_claimed(const char *domain_uuid, struct err *err);

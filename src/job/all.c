@@ -11,6 +11,8 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "base/name.h"
+#include "dm/handover.h"
 #include "job/child.h"
 #include "job/interrupt.h"
 #include "job/ui.h"
@@ -75,6 +77,21 @@ static int add_domain(struct all *all, const char *name, struct err *err)
 	return 0;
 }
 
+/* What it left behind here is not what it works with. */
+static bool is_elsewhere(const struct all *all, const struct vm_domain *domain)
+{
+	_cleanup_free_ char *state_dir =
+		io_format(PLACE_STATE "/%s", domain->uuid);
+	_cleanup_handover_ struct handover handover = {0};
+
+	if (!state_dir || handover_read(state_dir, &handover, NULL) < 0 ||
+	    !handover.uri)
+		return false;
+	ui_note(all->ui, "%s: was handed over to %s, where its backups go on",
+		domain->name, handover.uri);
+	return true;
+}
+
 static int look_at(struct all *all, struct vm_host *host, struct vm_dom *dom,
 		   struct err *err)
 {
@@ -86,6 +103,8 @@ static int look_at(struct all *all, struct vm_host *host, struct vm_dom *dom,
 		r = vm_dom_read(host, dom, VM_XML_NOW, &now, err);
 	if (r < 0)
 		return r;
+	if (now->nr_tracked && !state.active && is_elsewhere(all, now))
+		return 0;
 	if (now->nr_tracked)
 		return add_domain(all, now->name, err);
 	if (state.active && state.persistent)

@@ -4,8 +4,6 @@
 
 #include "job/backup-parts.h"
 #include "job/doubt.h"
-#include "job/tail-check.h"
-#include "repo/mirror.h"
 
 /* A chain of 100 images is read at a quarter of the speed of one, a chain of
  * 500 at a fiftieth. */
@@ -25,16 +23,12 @@ static bool is_first(const struct backup *backup, size_t i)
 static int check_mirror(struct backup *backup, size_t i, struct err *err)
 {
 	struct pending *pending = backup->pending[i];
-	_cleanup_free_ char *uri = NULL;
 	bool matches;
 	int r;
 
 	if (!backup->target->is_mirror || pending->reason != PENDING_TRACKED)
 		return 0;
-	uri = mirror_disk_uri(backup->target->location, pending->disk);
-	if (!uri)
-		return fail(err, -ENOMEM, "out of memory");
-	r = tail_check(uri, pending, backup->cancelled, &matches, err);
+	r = target_check_tail(backup->target, pending, &matches, err);
 	if (r == 0 && !matches)
 		pending_distrust(pending, PENDING_FOREIGN);
 	return r;

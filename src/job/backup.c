@@ -258,7 +258,8 @@ static int open_target(struct backup *backup, struct err *err)
 	const struct target_owner owner = {.name = session->domain->name,
 					   .uuid = session->uuid,
 					   .state_dir = session->state_dir,
-					   .nr_disks = session->nr_disks};
+					   .nr_disks = session->nr_disks,
+					   .seed = backup->request->seed};
 
 	return target_open(backup->request->target, &owner, backup->cancelled,
 			   &backup->target, backup->ui, err);

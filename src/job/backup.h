@@ -12,12 +12,14 @@
 #include "job/instant.h"
 #include "repo/manifest.h"
 
+struct seed;
 struct ui;
 
 struct backup_request {
 	const char *connect; /* libvirt URI, NULL: default */
 	const char *domain;  /* name or uuid */
 	const char *target;  /* repository path or NBD URI */
+	struct seed *seed;   /* the host that it moves to, in place of these */
 	struct instant_request instant;
 	uint64_t bwlimit_bytes; /* a second; 0: none */
 	bool is_pass;           /* of a mirror, which goes for the next */

@@ -59,7 +59,7 @@ DEFINE_CLEANUP(struct channel *, channel_close);
 #define _cleanup_channel_ _cleanup_(cleanup_channel_close)
 
 /* What a channel looks at besides. */
-#define CHANNEL_MAX_WATCHES 2
+#define CHANNEL_MAX_WATCHES 32
 
 /*
  * While it waits for a frame, a channel calls @look when @fd can be read.

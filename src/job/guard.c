@@ -21,6 +21,7 @@
 #include "dm/hold.h"
 #include "dm/stack.h"
 #include "dm/use.h"
+#include "job/settle.h"
 #include "job/ui.h"
 #include "job/watchdog.h"
 #include "vm/freeze.h"
@@ -31,17 +32,19 @@
 #define THAW_GIVE_UP_MS (3600 * UINT64_C(1000))
 #define RESUME_TRIES 100
 #define TOOL_ENDS_MS 10000
+#define SETTLE_GIVE_UP_MS (3600 * UINT64_C(1000))
 
 static const struct timespec pause_100ms = {.tv_nsec = 100 * 1000 * 1000};
 
 struct guard {
 	int tool_pidfd;
-	uint64_t freeze_ms, suspend_ms; /* how long each may take */
-	const char *connect;            /* NULL: default */
+	uint64_t freeze_ms, suspend_ms, pause_ms; /* how long each may take */
+	const char *connect;                      /* NULL: default */
 	const char *domain_uuid;
 	struct stack_disk *disks;
 	size_t nr_disks;
-	uint64_t thaw_by_ms, resume_by_ms; /* NO_DEADLINE: nothing to undo */
+	/* NO_DEADLINE: nothing to undo. */
+	uint64_t thaw_by_ms, resume_by_ms, go_on_by_ms;
 	bool tool_waits; /* it said END, and waits for us to end */
 };
 
@@ -179,6 +182,36 @@ static void tear_down(const struct guard *guard)
 		       err.text);
 }
 
+/* It was moved to another host: whoever has it, there it goes on. */
+static void settle(const struct guard *guard)
+{
+	const struct timespec pause = {.tv_sec = 1};
+	uint64_t give_up_ms = ui_now_ms() + SETTLE_GIVE_UP_MS;
+	enum settle_result result = SETTLE_UNKNOWN;
+	struct ui ui = {.quiet = true};
+	_cleanup_free_ char *uri = NULL;
+	struct err err = {0};
+
+	(void)tool_is_gone(guard, TOOL_ENDS_MS);
+	while (settle_run(guard->connect, guard->domain_uuid, &result, &uri,
+			  &ui, &err) < 0 ||
+	       result == SETTLE_UNKNOWN) {
+		if (ui_now_ms() > give_up_ms)
+			break;
+		free(TAKE_PTR(uri));
+		err_clear(&err);
+		nanosleep(&pause, NULL);
+	}
+	syslog(result == SETTLE_UNKNOWN ? LOG_CRIT : LOG_NOTICE,
+	       "domain %s: its move to %s was cut off: %s", guard->domain_uuid,
+	       uri ? uri : "another host",
+	       err.code                ? err.text
+	       : result == SETTLE_HERE ? "it goes on here"
+	       : result == SETTLE_THERE
+		       ? "it goes on there"
+		       : "that host does not answer, and nothing is known");
+}
+
 static void undo(const struct guard *guard)
 {
 	syslog(LOG_NOTICE, "domain %s: the tool is gone or late, cleaning up",
@@ -187,6 +220,8 @@ static void undo(const struct guard *guard)
 		resume_all(guard);
 	if (guard->thaw_by_ms != NO_DEADLINE)
 		thaw(guard);
+	if (guard->go_on_by_ms != NO_DEADLINE)
+		settle(guard);
 	tear_down(guard);
 }
 
@@ -209,10 +244,17 @@ static bool take_step(struct guard *guard, enum watchdog_step step)
 	case WATCHDOG_THAWED:
 		guard->thaw_by_ms = NO_DEADLINE;
 		return false;
+	case WATCHDOG_PAUSE:
+		guard->go_on_by_ms = ui_now_ms() + guard->pause_ms;
+		return false;
+	case WATCHDOG_WENT_ON:
+		guard->go_on_by_ms = NO_DEADLINE;
+		return false;
 	case WATCHDOG_END:
 		guard->tool_waits = true;
 		return guard->thaw_by_ms == NO_DEADLINE &&
-		       guard->resume_by_ms == NO_DEADLINE;
+		       guard->resume_by_ms == NO_DEADLINE &&
+		       guard->go_on_by_ms == NO_DEADLINE;
 	}
 	return false;
 }
@@ -224,6 +266,8 @@ static int milliseconds_left(const struct guard *guard)
 				 : guard->resume_by_ms;
 	uint64_t now_ms = ui_now_ms();
 
+	if (guard->go_on_by_ms < by_ms)
+		by_ms = guard->go_on_by_ms;
 	if (by_ms == NO_DEADLINE)
 		return -1;
 	return by_ms > now_ms ? (int)(by_ms - now_ms) : 0;
@@ -251,22 +295,23 @@ static void watch(struct guard *guard)
 
 static int read_arguments(struct guard *guard, int argc, char **argv)
 {
-	if (argc < 6 || argc % 2)
+	if (argc < 7 || argc % 2 == 0)
 		return -EINVAL;
 	guard->tool_pidfd = syscall(SYS_pidfd_open, atoi(argv[1]), 0);
 	guard->freeze_ms = strtoul(argv[2], NULL, 10);
 	guard->suspend_ms = strtoul(argv[3], NULL, 10);
-	guard->connect = *argv[4] ? argv[4] : NULL;
-	guard->domain_uuid = argv[5];
-	guard->nr_disks = (argc - 6) / 2;
+	guard->pause_ms = strtoul(argv[4], NULL, 10);
+	guard->connect = *argv[5] ? argv[5] : NULL;
+	guard->domain_uuid = argv[6];
+	guard->nr_disks = (argc - 7) / 2;
 	guard->disks = calloc(guard->nr_disks + 1, sizeof(*guard->disks));
 	if (!guard->disks)
 		return -ENOMEM;
 	for (size_t i = 0; i < guard->nr_disks; i++) {
 		snprintf(guard->disks[i].name, sizeof(guard->disks[i].name),
-			 "%s", argv[6 + 2 * i]);
-		snprintf(guard->disks[i].uuid, sizeof(guard->disks[i].uuid),
 			 "%s", argv[7 + 2 * i]);
+		snprintf(guard->disks[i].uuid, sizeof(guard->disks[i].uuid),
+			 "%s", argv[8 + 2 * i]);
 	}
 	return 0;
 }
@@ -277,6 +322,7 @@ int watchdog_main(int argc, char **argv)
 		.tool_pidfd = -1,
 		.thaw_by_ms = NO_DEADLINE,
 		.resume_by_ms = NO_DEADLINE,
+		.go_on_by_ms = NO_DEADLINE,
 	};
 	int r = read_arguments(&guard, argc, argv);
 

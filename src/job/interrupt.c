@@ -21,3 +21,14 @@ const volatile sig_atomic_t *interrupt_catch(void)
 	sigaction(SIGHUP, &action, NULL);
 	return &interrupted;
 }
+
+void interrupt_block(void)
+{
+	sigset_t signals;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, &signals, NULL);
+}

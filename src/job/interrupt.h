@@ -13,3 +13,6 @@
  * wait ends too.
  */
 const volatile sig_atomic_t *interrupt_catch(void);
+
+/* From now on they wait until the process has ended by itself. */
+void interrupt_block(void);

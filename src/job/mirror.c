@@ -22,10 +22,9 @@ struct mirror {
 };
 
 /* What status says of this target, of all disks together. */
-static int measure(const struct mirror *mirror, struct mirror_pass *pass,
-		   struct err *err)
+static int measure(const struct backup_request *request,
+		   struct mirror_pass *pass, struct err *err)
 {
-	const struct backup_request *request = &mirror->request->backup;
 	const char *location = pass->report->location;
 	struct status_report status;
 	int r = status_run(request->connect, request->domain, &status, err);
@@ -47,14 +46,21 @@ static int measure(const struct mirror *mirror, struct mirror_pass *pass,
 	return r;
 }
 
-static void add_up(struct mirror_pass *pass, const struct backup_report *report)
+int mirror_pass(const struct backup_request *request,
+		struct backup_report *ret_report, struct mirror_pass *pass,
+		struct ui *ui, struct err *err)
 {
-	pass->report = report;
-	for (size_t i = 0; i < report->nr_disks; i++)
-		pass->sent_bytes += report->disks[i].sent_bytes;
+	int r = backup_run(request, ret_report, ui, err);
+
+	if (r < 0)
+		return r;
+	pass->report = ret_report;
+	for (size_t i = 0; i < ret_report->nr_disks; i++)
+		pass->sent_bytes += ret_report->disks[i].sent_bytes;
+	return measure(request, pass, err);
 }
 
-/* One pass. */
+/* One of those of a mirror. */
 static int pass(struct mirror *mirror,
 		void (*passed)(void *opaque, const struct mirror_pass *pass),
 		void *opaque, struct err *err)
@@ -62,12 +68,9 @@ static int pass(struct mirror *mirror,
 	struct mirror_report *report = mirror->report;
 	struct mirror_pass pass = {.number = report->nr_passes + 1};
 	struct backup_report backup;
-	int r = backup_run(&mirror->request->backup, &backup, mirror->ui, err);
+	int r = mirror_pass(&mirror->request->backup, &backup, &pass,
+			    mirror->ui, err);
 
-	if (r == 0) {
-		add_up(&pass, &backup);
-		r = measure(mirror, &pass, err);
-	}
 	if (r == 0) {
 		passed(opaque, &pass);
 		report->nr_passes++;

@@ -32,6 +32,13 @@ struct mirror_pass {
 	uint64_t behind_bytes; /* written since its cut */
 };
 
+/* One pass by itself, for whoever decides how many there are to be; @pass has
+ * its number, and refers to @ret_report, which is freed by
+ * backup_report_free(). */
+int mirror_pass(const struct backup_request *request,
+		struct backup_report *ret_report, struct mirror_pass *pass,
+		struct ui *ui, struct err *err);
+
 struct mirror_report {
 	unsigned int nr_passes;
 	uint64_t sent_bytes;

@@ -36,18 +36,33 @@ struct serve_done {
 	uint64_t size_bytes;
 };
 
-/* A command that runs here. */
 /* The beginning of a character that was cut in two. */
 struct serve_begun {
 	char bytes[3];
 	size_t nr;
 };
 
+/* A command that runs here. */
+#define SERVE_COMMAND_ENDS 2 /* its standard output and error */
+
 struct serve_command {
 	struct run run;
 	int fd;               /* its standard input and output */
 	unsigned int nr_open; /* of what it can say something on */
-	struct serve_begun begun[CHANNEL_MAX_WATCHES];
+	struct serve_begun begun[SERVE_COMMAND_ENDS];
+};
+
+/* The way to a disk that a domain brings along. */
+struct serve_door {
+	struct serve *serve;
+	size_t number; /* of the disk */
+	struct door door;
+};
+
+struct serve_seed {
+	struct receiver *receiver; /* NULL: no domain is brought here */
+	struct serve_door doors[CHANNEL_MAX_WATCHES];
+	size_t nr_doors;
 };
 
 struct serve {
@@ -59,6 +74,7 @@ struct serve {
 	struct point_image source;
 	struct serve_disk disk;
 	struct serve_command command;
+	struct serve_seed seed;
 	struct serve_done *done;
 	size_t nr_done;
 	bool committed; /* the run; there is one for each time it is opened */
@@ -100,6 +116,28 @@ int serve_run_command(struct serve *serve, struct serve_call *call,
 		      struct err *err);
 /* Ends it, if it runs. */
 void serve_drop_command(struct serve *serve);
+
+/* A domain moves here: its disks, what its targets miss of them, what the last
+ * cut froze, and the end. As receiver_*() of the same name. */
+int serve_seed(struct serve *serve, struct serve_call *call, struct err *err);
+int serve_seed_arm(struct serve *serve, struct serve_call *call,
+		   struct err *err);
+int serve_seed_hold(struct serve *serve, struct serve_call *call,
+		    struct err *err);
+int serve_seed_pending(struct serve *serve, struct serve_call *call,
+		       struct err *err);
+int serve_seed_frozen(struct serve *serve, struct serve_call *call,
+		      struct err *err);
+int serve_seed_finish(struct serve *serve, struct serve_call *call,
+		      struct err *err);
+int serve_seed_release(struct serve *serve, struct serve_call *call,
+		       struct err *err);
+int serve_seed_drop(struct serve *serve, struct serve_call *call,
+		    struct err *err);
+/* What a server that has ended said last. */
+int serve_seed_check(const struct serve *serve, struct err *err);
+/* Gives it up, if one comes. */
+void serve_drop_seed(struct serve *serve);
 
 /* As target_*() of the same name. */
 int serve_damaged(struct serve *serve, struct serve_call *call,

@@ -12,6 +12,7 @@
 #include "base/io.h"
 #include "base/relay.h"
 #include "job/interrupt.h"
+#include "job/receiver.h"
 #include "job/serve-parts.h"
 #include "job/target-repo.h"
 #include "repo/json.h"
@@ -30,9 +31,9 @@ static int ping(struct serve *serve, struct serve_call *call, struct err *err)
 {
 	const struct ship_server *server = serve->disk.server;
 
-	return server && !ship_server_is_running(server)
-		       ? ship_server_check(serve->disk.server, err)
-		       : 0;
+	if (server && !ship_server_is_running(server))
+		return ship_server_check(serve->disk.server, err);
+	return serve_seed_check(serve, err);
 }
 
 /* The repository that may be used, if it is the one that is asked for; "/"
@@ -229,7 +230,7 @@ static int close_target(struct serve *serve, struct serve_call *call,
 static int why(struct serve *serve, struct serve_call *call, struct err *err)
 {
 	return serve->disk.server ? ship_server_check(serve->disk.server, err)
-				  : 0;
+				  : serve_seed_check(serve, err);
 }
 
 static const struct request {
@@ -256,6 +257,14 @@ static const struct request {
 	{"check-image", false, serve_check_image},
 	{"serve-image", false, serve_image},
 	{"drop-image", false, serve_drop_image},
+	{"seed", false, serve_seed},
+	{"seed-arm", false, serve_seed_arm},
+	{"seed-hold", false, serve_seed_hold},
+	{"seed-pending", false, serve_seed_pending},
+	{"seed-frozen", false, serve_seed_frozen},
+	{"seed-finish", false, serve_seed_finish},
+	{"seed-release", false, serve_seed_release},
+	{"seed-drop", false, serve_seed_drop},
 };
 
 /* -------------------------------------------------------------- the loop */
@@ -356,8 +365,11 @@ static int serve_control(const char *only, int in_fd, int out_fd,
 	while (r == 0 &&
 	       (r = channel_receive(serve.channel, &frame, &why)) == 0)
 		r = take(&serve, &frame, &why);
+	if (serve.seed.receiver)
+		receiver_linger(serve.seed.receiver);
 	serve_drop_command(&serve);
 	serve_drop_disk(&serve);
+	serve_drop_seed(&serve);
 	if (serve.to)
 		target_close(&serve.to->target);
 	reading_close(&serve.from);

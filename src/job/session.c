@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/io.h"
 #include "dm/device.h"
+#include "dm/handover.h"
 #include "dm/hold.h"
 #include "dm/use.h"
 #include "job/turn.h"
@@ -96,6 +97,16 @@ static int choose_disks(struct session *session, struct err *err)
 		r = disk_uuid(stack->uuid, domain->uuid, disk->target, err);
 		session->disks[session->nr_disks++].disk = disk;
 	}
+	return r;
+}
+
+/* Its disks here are what it left behind, if it was handed over. */
+static int check_here(const struct session *session, struct err *err)
+{
+	int r = handover_check(session->state_dir, err);
+
+	if (r < 0)
+		err_prefix(err, "%s", session->domain->name);
 	return r;
 }
 
@@ -265,6 +276,8 @@ int session_open(const char *connect, const char *name,
 		r = read_domain(session, err);
 	if (r == 0)
 		r = choose_disks(session, err);
+	if (r == 0)
+		r = check_here(session, err);
 	if (r == 0)
 		r = bring_up(session, err);
 	if (r == 0)

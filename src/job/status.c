@@ -14,6 +14,7 @@
 #include "base/lock.h"
 #include "dm/device.h"
 #include "dm/meta-file.h"
+#include "dm/handover.h"
 #include "dm/restoring.h"
 #include "vm/domain-xml.h"
 #include "vm/host.h"
@@ -40,6 +41,8 @@ const char *status_word(const struct status_disk *disk)
 
 	if (disk->restoring)
 		return disk->busy ? "restoring" : "half-restored";
+	if (disk->handed_over)
+		return "handed-over";
 	return disk->state == STATUS_UP
 		       ? tracker_state_name(disk->tracker.state)
 		       : words[disk->state];
@@ -96,14 +99,17 @@ static int find_places(struct status_disk *disk, const struct vm_domain *domain)
 }
 
 /* What cannot be read counts as a mark, as it does for the hook. */
-static int read_restoring(struct status_disk *disk, const char *domain_uuid)
+static int read_marks(struct status_disk *disk, const char *domain_uuid)
 {
 	_cleanup_free_ char *state_dir =
 		io_format(PLACE_STATE "/%s", domain_uuid);
+	struct handover handover;
 	struct err err = {0};
 
 	if (!state_dir)
 		return -ENOMEM;
+	if (!disk->active && handover_read(state_dir, &handover, NULL) == 0)
+		disk->handed_over = handover.uri;
 	if (restoring_check_disk(state_dir, disk->disk, &err) == 0)
 		return 0;
 	disk->restoring = strdup(err.text);
@@ -122,10 +128,15 @@ static int read_disk(struct status_disk *disk, const struct vm_disk *vm_disk,
 	if (!disk->domain || !disk->disk || (vm_disk->reason && !disk->reason))
 		return fail(err, -ENOMEM, "out of memory");
 	memcpy(disk->device, vm_disk->name, sizeof(disk->device));
-	if (read_restoring(disk, domain->uuid) < 0)
+	if (read_marks(disk, domain->uuid) < 0)
 		return fail(err, -ENOMEM, "out of memory");
 	if (disk->state == STATUS_NOT_ATTACHED)
 		return 0;
+	/* What it has of targets is old, and nobody's business here. */
+	if (disk->handed_over) {
+		disk->state = STATUS_STOPPED;
+		return 0;
+	}
 	if (disk->state != STATUS_NEXT_START)
 		r = read_device(disk, err);
 	if (r == 0 && find_places(disk, domain) < 0)
@@ -282,6 +293,7 @@ void status_report_free(struct status_report *report)
 		free(disk->metadata);
 		free(disk->reason);
 		free(disk->restoring);
+		free(disk->handed_over);
 		free(disk->domain);
 		free(disk->disk);
 	}

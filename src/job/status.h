@@ -47,6 +47,7 @@ struct status_disk {
 	char device[DISK_NAME_SIZE]; /* "": it has none */
 	char *reason;    /* NOT_ATTACHED: why it cannot be, or NULL */
 	char *restoring; /* half restored: that it is, and what to do; or NULL */
+	char *handed_over; /* the host that the domain went to; or NULL */
 	struct tracker_status tracker; /* UP and SUSPENDED only */
 	char *metadata;    /* path; NULL while it is up: in memory only */
 	bool hold_is_file; /* which wants room, see status_report */
@@ -79,7 +80,7 @@ static inline bool status_is_up(const struct status_disk *disk)
 	return disk->state == STATUS_UP || disk->state == STATUS_SUSPENDED;
 }
 
-/* One word: "clean", "stopped", "half-restored", ... */
+/* One word: "clean", "stopped", "half-restored", "handed-over", ... */
 const char *status_word(const struct status_disk *disk);
 
 uint64_t status_size_bytes(const struct status_disk *disk);

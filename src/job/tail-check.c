@@ -49,12 +49,11 @@ static int compare(void *opaque, uint64_t first_unit, uint64_t nr_units,
 	return 0;
 }
 
-int tail_check(const char *uri, const struct pending *pending,
+int tail_check(struct ship_source *source, const struct pending *pending,
 	       ship_cancel cancelled, bool *ret_matches, struct err *err)
 {
 	_cleanup_bitmap_ struct bitmap *map =
 		bitmap_new(pending->map->nr_blocks);
-	_cleanup_source_ struct ship_source *source = NULL;
 	struct comparison comparison = {.pending = pending, .matches = true};
 	struct ship_counts counts;
 	const struct ship_job job = {
@@ -70,14 +69,11 @@ int tail_check(const char *uri, const struct pending *pending,
 	if (!map)
 		return fail(err, -ENOMEM, "out of memory");
 	tail_mark(&pending->tail, pending->map, map);
-	r = ship_source_open_nbd(uri, cancelled, &source, err);
-	if (r < 0)
-		return r;
 	if (ship_source_size_bytes(source) != pending->size_bytes)
 		return fail(err, -ESTALE,
 			    "%s: an image of another size: %llu bytes instead "
 			    "of %llu",
-			    uri,
+			    pending->location,
 			    (unsigned long long)ship_source_size_bytes(source),
 			    (unsigned long long)pending->size_bytes);
 	r = ship_run(source, NULL, &job, &counts, err);

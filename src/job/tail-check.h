@@ -14,9 +14,9 @@ struct pending;
 
 /*
  * Reads the tail's blocks, as far as no run has touched them since, from the
- * export at @uri and compares. -ESTALE: an image of another size.
+ * mirror @source and compares. -ESTALE: an image of another size.
  */
-int tail_check(const char *uri, const struct pending *pending,
+int tail_check(struct ship_source *source, const struct pending *pending,
 	       ship_cancel cancelled, bool *ret_matches, struct err *err);
 
 /* Where a run to a mirror notes what it ships. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "job/tail-check.h"
 #include "job/target-ops.h"
 #include "repo/mirror.h"
 #include "repo/pending.h"
@@ -19,6 +20,23 @@ static int begin(struct target *target, time_t now, struct err *err)
 {
 	point_stamp(now, target->point);
 	return 0;
+}
+
+static int check_tail(struct target *target, const struct pending *pending,
+		      bool *ret_matches, struct err *err)
+{
+	const struct mirror *mirror = (struct mirror *)target;
+	_cleanup_source_ struct ship_source *source = NULL;
+	_cleanup_free_ char *uri =
+		mirror_disk_uri(target->location, pending->disk);
+	int r;
+
+	if (!uri)
+		return fail(err, -ENOMEM, "out of memory");
+	r = ship_source_open_nbd(uri, mirror->cancelled, &source, err);
+	return r < 0 ? r
+		     : tail_check(source, pending, mirror->cancelled,
+				  ret_matches, err);
 }
 
 static int begin_disk(struct target *target, const struct pending *pending,
@@ -40,6 +58,7 @@ static void close_mirror(struct target *target)
 
 static const struct target_ops ops = {
 	.begin = begin,
+	.check_tail = check_tail,
 	.begin_disk = begin_disk,
 	.close = close_mirror,
 };

@@ -15,6 +15,9 @@ struct target_ops {
 			    const struct pending *pending,
 			    struct bitmap *damaged, struct err *err);
 	int (*begin)(struct target *target, time_t now, struct err *err);
+	/* Of a mirror: whether it has what was shipped to it last. */
+	int (*check_tail)(struct target *target, const struct pending *pending,
+			  bool *ret_matches, struct err *err);
 	/* Of @disk its name, ->backing and ->ops are filled in. */
 	int (*begin_disk)(struct target *target, const struct pending *pending,
 			  struct target_disk *disk, struct err *err);
@@ -43,6 +46,9 @@ struct target_ops {
 int target_open_mirror(const char *spec, const struct target_owner *owner,
 		       ship_cancel cancelled, struct target **ret_target,
 		       struct err *err);
+int target_open_seed(struct seed *seed, const struct target_owner *owner,
+		     ship_cancel cancelled, struct target **ret_target,
+		     struct err *err);
 int target_open_far(const char *spec, const struct target_owner *owner,
 		    ship_cancel cancelled, struct ui *ui,
 		    struct target **ret_target, struct err *err);

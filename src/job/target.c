@@ -49,6 +49,9 @@ int target_open(const char *spec, const struct target_owner *owner,
 		ship_cancel cancelled, struct target **ret_target,
 		struct ui *ui, struct err *err)
 {
+	if (owner->seed)
+		return target_open_seed(owner->seed, owner, cancelled,
+					ret_target, err);
 	if (far_is_uri(spec))
 		return target_open_far(spec, owner, cancelled, ui, ret_target,
 				       err);
@@ -129,6 +132,16 @@ int target_add_damaged(struct target *target, struct pending *pending,
 	if (r == 0)
 		pending_add(pending, damaged);
 	return r;
+}
+
+int target_check_tail(struct target *target, const struct pending *pending,
+		      bool *ret_matches, struct err *err)
+{
+	*ret_matches = true;
+	return target->ops->check_tail
+		       ? target->ops->check_tail(target, pending, ret_matches,
+						 err)
+		       : 0;
 }
 
 int target_begin(struct target *target, time_t now, struct err *err)

@@ -28,6 +28,7 @@ struct err;
 struct keep;
 struct manifest;
 struct pending;
+struct seed;
 struct sieve;
 struct target_line;
 struct target_ops;
@@ -71,13 +72,14 @@ struct target_owner {
 	const char *name, *uuid; /* of the domain */
 	const char *state_dir;   /* where it is known which targets it has */
 	size_t nr_disks;
+	struct seed *seed; /* the host that they move to; NULL: they do not */
 };
 
 /*
  * Opens the target @spec for the domain of @owner: an NBD URI, the URI of a
- * repository on another host (ssh://) or the path of one here. What earlier
- * runs left half done there is removed. @ui, for what the target has to say,
- * and @cancelled stay with it.
+ * repository on another host (ssh://) or the path of one here; or @owner's
+ * seed. What earlier runs left half done there is removed. @ui, for what the
+ * target has to say, and @cancelled stay with it.
  */
 int target_open(const char *spec, const struct target_owner *owner,
 		ship_cancel cancelled, struct target **ret_target,
@@ -108,6 +110,11 @@ const char *target_backing(const struct target *target, const char *disk,
 /* How many images the disk is read through at its newest point; 0: it has
  * none, or is a mirror. */
 size_t target_depth(const struct target *target, const char *disk);
+
+/* Of a mirror: whether it still has the blocks that were shipped to it last, as
+ * @pending knows them. */
+int target_check_tail(struct target *target, const struct pending *pending,
+		      bool *ret_matches, struct err *err);
 
 /* Adds to @pending what verify found damaged in the images that the next one
  * of the disk would overlay. */

@@ -21,12 +21,12 @@
 #include "dm/stack.h"
 
 #define READY_MS 10000
-#define NR_FIXED_ARGUMENTS 6
+#define NR_FIXED_ARGUMENTS 7
 
 extern char **environ;
 
 struct arguments {
-	char pid[16], freeze_ms[16], suspend_ms[16];
+	char pid[16], freeze_ms[16], suspend_ms[16], pause_ms[16];
 	const char **argv;
 };
 
@@ -35,7 +35,8 @@ static void cleanup_arguments(struct arguments *arguments)
 	free(arguments->argv);
 }
 
-/* PROGRAM watchdog PID FREEZE_MS SUSPEND_MS CONNECT UUID [NAME DM_UUID]... */
+/* PROGRAM watchdog PID FREEZE_MS SUSPEND_MS PAUSE_MS CONNECT UUID
+ * [NAME DM_UUID]... */
 static int make_arguments(const struct watchdog_plan *plan,
 			  struct arguments *out)
 {
@@ -50,11 +51,14 @@ static int make_arguments(const struct watchdog_plan *plan,
 		 plan->freeze_deadline_ms);
 	snprintf(out->suspend_ms, sizeof(out->suspend_ms), "%u",
 		 plan->suspend_deadline_ms);
+	snprintf(out->pause_ms, sizeof(out->pause_ms), "%u",
+		 plan->pause_deadline_ms);
 	out->argv[n++] = "dsync-vm";
 	out->argv[n++] = WATCHDOG_COMMAND;
 	out->argv[n++] = out->pid;
 	out->argv[n++] = out->freeze_ms;
 	out->argv[n++] = out->suspend_ms;
+	out->argv[n++] = out->pause_ms;
 	out->argv[n++] = plan->connect ? plan->connect : "";
 	out->argv[n++] = plan->domain_uuid;
 	for (size_t i = 0; i < plan->nr_disks; i++) {
@@ -137,6 +141,12 @@ int watchdog_step(struct watchdog *watchdog, enum watchdog_step step)
 	if (step == WATCHDOG_HAND_OVER)
 		watchdog->handed_over = true;
 	return send(watchdog->fd, &byte, 1, MSG_NOSIGNAL) == 1 ? 0 : -EPIPE;
+}
+
+void watchdog_leave(struct watchdog *watchdog)
+{
+	watchdog->handed_over = true;
+	close(TAKE_FD(watchdog->fd));
 }
 
 void watchdog_end(struct watchdog *watchdog)

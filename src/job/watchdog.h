@@ -12,9 +12,13 @@
  *	 ├─ RESUMED ────────────────────▶
  *	 │    domfsthaw
  *	 ├─ THAWED ─────────────────────▶ no deadline any more
- *	 │   (or HAND_OVER ─────────────▶ thaws by itself, however long it takes)
- *	 │    ship, commit, tear down
- *	 └─ end ────────────────────────▶ exits, nothing to do
+ *	 │   (or HAND_OVER ─────────────▶ thaws by itself, however long it
+ *takes) │    ship, commit, tear down └─ end ────────────────────────▶ exits,
+ *nothing to do
+ *
+ * A domain that moves stands still from PAUSE to WENT_ON, on this host or on
+ *the other one: there the watchdog finds out which it is, and has it go on
+ * (settle.h).
  *
  * The steps are single bytes on a pipe.  When the pipe closes without the
  * end, or a deadline passes, the watchdog kills the tool, resumes every disk,
@@ -41,6 +45,8 @@ enum watchdog_step {
 	WATCHDOG_RESUMED = 'R',
 	WATCHDOG_THAWED = 'T',
 	WATCHDOG_HAND_OVER = 'H',
+	WATCHDOG_PAUSE = 'P',
+	WATCHDOG_WENT_ON = 'W',
 	WATCHDOG_END = 'E',
 };
 
@@ -51,6 +57,7 @@ struct watchdog_plan {
 	size_t nr_disks;
 	unsigned int freeze_deadline_ms;  /* from FREEZE to THAWED */
 	unsigned int suspend_deadline_ms; /* from SUSPEND to RESUMED */
+	unsigned int pause_deadline_ms;   /* from PAUSE to WENT_ON */
 };
 
 struct watchdog {
@@ -64,11 +71,14 @@ int watchdog_start(const struct watchdog_plan *plan,
 		   struct watchdog *ret_watchdog, struct err *err);
 
 /*
- * Announces a step, before it is taken (FREEZE, SUSPEND) or after (RESUMED,
- * THAWED). Allocates nothing and does not block. -EPIPE: there is no watchdog
- * any more, so the step must not be taken.
+ * Announces a step, before it is taken (FREEZE, SUSPEND, PAUSE) or after
+ * (RESUMED, THAWED, WENT_ON). Allocates nothing and does not block. -EPIPE:
+ * there is no watchdog any more, so the step must not be taken.
  */
 int watchdog_step(struct watchdog *watchdog, enum watchdog_step step);
+
+/* What there is to undo is left to it: it begins when this process has ended. */
+void watchdog_leave(struct watchdog *watchdog);
 
 /*
  * All is done: ends the watchdog and waits for it, unless a thaw was handed

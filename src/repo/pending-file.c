@@ -122,19 +122,18 @@ static uint8_t *fill_map(uint8_t *to, const struct bitmap *map)
 	return to + size_bytes;
 }
 
-int pending_file_write(const char *path, const struct pending *pending,
-		       struct err *err)
+int pending_file_content(const struct pending *pending, uint8_t **ret_content,
+			 size_t *ret_size_bytes)
 {
 	struct header_disk header = {0};
-	_cleanup_free_ uint8_t *content = NULL;
+	uint8_t *content, *at;
 	size_t size_bytes;
-	uint8_t *at;
 
 	fill_header(&header, pending);
 	size_bytes = file_bytes(&header);
 	content = calloc(1, size_bytes);
 	if (!content)
-		return fail(err, -ENOMEM, "%s: out of memory", path);
+		return -ENOMEM;
 	memcpy(content, &header, sizeof(header));
 	at = fill_map(content + HEADER_BYTES, pending->map);
 	if (header.run[0])
@@ -142,6 +141,19 @@ int pending_file_write(const char *path, const struct pending *pending,
 	fill_tail((struct tail_disk *)at, &pending->tail);
 	checksum(content, size_bytes,
 		 ((struct header_disk *)content)->checksum);
+	*ret_content = content;
+	*ret_size_bytes = size_bytes;
+	return 0;
+}
+
+int pending_file_write(const char *path, const struct pending *pending,
+		       struct err *err)
+{
+	_cleanup_free_ uint8_t *content = NULL;
+	size_t size_bytes;
+
+	if (pending_file_content(pending, &content, &size_bytes) < 0)
+		return fail(err, -ENOMEM, "%s: out of memory", path);
 	return io_replace_file(path, content, size_bytes, 0600, err);
 }
 
@@ -289,19 +301,27 @@ static int read_content(const char *path, uint8_t **ret_content,
 	return 0;
 }
 
-int pending_file_read(const char *path, struct pending **ret_pending)
+int pending_file_parse(void *content, size_t size_bytes,
+		       struct pending **ret_pending)
 {
-	_cleanup_free_ uint8_t *content = NULL;
-	const struct header_disk *header;
+	const struct header_disk *header = content;
 	uint8_t sum[16];
-	size_t size_bytes;
-	int r = read_content(path, &content, &size_bytes);
 
-	if (r < 0)
-		return r;
-	header = (const struct header_disk *)content;
+	if (size_bytes < HEADER_BYTES || !header_valid(header) ||
+	    size_bytes != file_bytes(header))
+		return -EBADMSG;
 	checksum(content, size_bytes, sum);
 	if (memcmp(sum, header->checksum, sizeof(sum)) != 0)
 		return -EBADMSG;
-	return from_content(header, content + HEADER_BYTES, ret_pending);
+	return from_content(header, (uint8_t *)content + HEADER_BYTES,
+			    ret_pending);
+}
+
+int pending_file_read(const char *path, struct pending **ret_pending)
+{
+	_cleanup_free_ uint8_t *content = NULL;
+	size_t size_bytes;
+	int r = read_content(path, &content, &size_bytes);
+
+	return r < 0 ? r : pending_file_parse(content, size_bytes, ret_pending);
 }

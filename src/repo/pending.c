@@ -327,17 +327,6 @@ static int merge_into(const struct pending_disk *disk, const char *repo_id,
 	return pending_store(disk->state_dir, pending, err);
 }
 
-/* The repository ids that a source has files for. */
-static int list_ids(const char *state_dir, char ***ret_ids, size_t *ret_count,
-		    struct err *err)
-{
-	_cleanup_free_ char *path = io_format("%s/pending", state_dir);
-
-	if (!path)
-		return fail(err, -ENOMEM, "out of memory");
-	return listing_read(path, "", ret_ids, ret_count, err);
-}
-
 int pending_merge_all(const struct pending_disk *disk,
 		      const struct bitmap *frozen, const char *before,
 		      const char *after, unsigned int *ret_gaps,
@@ -350,7 +339,7 @@ int pending_merge_all(const struct pending_disk *disk,
 
 	if (!uuid_valid(after))
 		return fail(err, -EINVAL, "%s: not an epoch", after);
-	r = list_ids(disk->state_dir, &ids, &count, err);
+	r = pending_list_ids(disk->state_dir, &ids, &count, err);
 	for (size_t i = 0; r == 0 && i < count; i++)
 		if (uuid_valid(ids[i]))
 			r = merge_into(disk, ids[i], frozen, before, after,
@@ -385,7 +374,7 @@ int pending_add_all(const struct pending_disk *disk,
 {
 	_cleanup_strings_ char **ids = NULL;
 	size_t count;
-	int r = list_ids(disk->state_dir, &ids, &count, err);
+	int r = pending_list_ids(disk->state_dir, &ids, &count, err);
 
 	for (size_t i = 0; r == 0 && i < count; i++)
 		if (uuid_valid(ids[i]))
@@ -393,66 +382,54 @@ int pending_add_all(const struct pending_disk *disk,
 	return r;
 }
 
-/* -------------------------------------------------------------- targets */
+/* --------------------------------------------------- moved to another host */
 
-void pending_targets_free(struct pending_targets *targets)
+int pending_adopt(const struct pending_disk *disk, const char *repo_id,
+		  const void *content, size_t size_bytes, struct err *err)
 {
-	if (!targets)
-		return;
-	for (size_t i = 0; i < targets->nr_targets; i++)
-		free(targets->targets[i].location);
-	free(targets->targets);
-	free(targets);
-}
-
-/* As the first of the target's files says that can be read. */
-static char *find_location(const char *state_dir, const char *repo_id)
-{
-	_cleanup_free_ char *directory =
-		io_format("%s/pending/%s", state_dir, repo_id);
-	_cleanup_strings_ char **disks = NULL;
-	size_t count = 0;
-
-	if (!directory)
-		return NULL;
-	(void)listing_read(directory, "", &disks, &count, NULL);
-	for (size_t i = 0; i < count; i++) {
-		_cleanup_pending_ struct pending *pending =
-			pending_peek(state_dir, repo_id, disks[i]);
-
-		if (pending && pending->location[0])
-			return TAKE_PTR(pending->location);
-	}
-	return strdup("");
-}
-
-int pending_targets(const char *state_dir, struct pending_targets **ret_targets,
-		    struct err *err)
-{
-	_cleanup_pending_targets_ struct pending_targets *targets =
-		calloc(1, sizeof(*targets));
-	_cleanup_strings_ char **ids = NULL;
-	size_t count;
-	int r = list_ids(state_dir, &ids, &count, err);
+	_cleanup_free_ void *copy = malloc(size_bytes + 1);
+	_cleanup_pending_ struct pending *pending = NULL;
+	int r = check_disk(disk, repo_id, err);
 
 	if (r < 0)
 		return r;
-	if (targets)
-		targets->targets = calloc(count + 1, sizeof(*targets->targets));
-	if (!targets || !targets->targets)
+	if (!copy)
 		return fail(err, -ENOMEM, "out of memory");
-	for (size_t i = 0; i < count; i++) {
-		struct pending_target *target =
-			&targets->targets[targets->nr_targets];
+	memcpy(copy, content, size_bytes);
+	r = pending_file_parse(copy, size_bytes, &pending);
+	if (r == -ENOMEM)
+		return fail(err, r, "out of memory");
+	if (r < 0 || !belongs_to(pending, disk, repo_id))
+		return fail(err, -EPROTO, "no set of what is pending of %s",
+			    disk->disk);
+	if (adapt(pending, disk) < 0)
+		return fail(err, -ENOMEM, "out of memory");
+	snprintf(pending->tracker, UUID_SIZE, "%s",
+		 disk->tracker ? disk->tracker : "");
+	return pending_store(disk->state_dir, pending, err);
+}
 
-		if (!uuid_valid(ids[i]))
-			continue;
-		target->location = find_location(state_dir, ids[i]);
-		if (!target->location)
-			return fail(err, -ENOMEM, "out of memory");
-		snprintf(target->repo_id, UUID_SIZE, "%s", ids[i]);
-		targets->nr_targets++;
-	}
-	*ret_targets = TAKE_PTR(targets);
-	return 0;
+int pending_content(const char *state_dir, const char *repo_id,
+		    const char *disk, char **ret_content,
+		    size_t *ret_size_bytes, struct err *err)
+{
+	_cleanup_free_ char *path = file_path(state_dir, repo_id, disk);
+	_cleanup_pending_ struct pending *pending = NULL;
+	int r = path ? pending_file_read(path, &pending) : -ENOMEM;
+
+	if (r < 0)
+		return fail_errno(err, r, "%s", path ? path : disk);
+	forget_run(pending);
+	r = pending_file_content(pending, (uint8_t **)ret_content,
+				 ret_size_bytes);
+	return r < 0 ? fail(err, r, "out of memory") : 0;
+}
+
+int pending_forget(const char *state_dir, const char *repo_id, struct err *err)
+{
+	_cleanup_free_ char *path =
+		io_format("%s/pending/%s", state_dir, repo_id);
+
+	return path ? io_remove_dir(path, err)
+		    : fail(err, -ENOMEM, "out of memory");
 }

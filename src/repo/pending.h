@@ -173,6 +173,22 @@ int pending_begin(struct pending *pending, const char *location,
 /* One line for people: why everything is pending. NULL for TRACKED. */
 const char *pending_reason_text(enum pending_reason reason);
 
+/*
+ * A domain moved here with its pending sets: stores that of @repo_id, of which
+ * @content was the file, as one that this host's tracker goes on with. It is
+ * at the epoch that it was at. -EPROTO: it is none of this disk.
+ */
+int pending_adopt(const struct pending_disk *disk, const char *repo_id,
+		  const void *content, size_t size_bytes, struct err *err);
+
+/* That file, of the disk @disk, without what a run has left: to be freed. */
+int pending_content(const char *state_dir, const char *repo_id,
+		    const char *disk, char **ret_content,
+		    size_t *ret_size_bytes, struct err *err);
+
+/* Forgets what the target @repo_id has: to it, all is new. */
+int pending_forget(const char *state_dir, const char *repo_id, struct err *err);
+
 /* A target as known to a source. */
 struct pending_target {
 	char repo_id[UUID_SIZE];

@@ -18,6 +18,7 @@ struct ship_image {
 	const char *format;  /* "raw", "qcow2", ...: never guessed */
 	const char *options; /* "json:{...}", how to open it; NULL: as it is */
 	bool read_only;
+	bool direct; /* past the page cache, which a guest may look at beside */
 };
 
 /*

@@ -111,5 +111,17 @@ struct vm_restored {
 int vm_xml_restored(const char *xml, const struct vm_restored *restored,
 		    char **ret_xml, struct err *err);
 
+/* Where the content of one of ours is on another host. */
+struct vm_moved_disk {
+	const char *target;
+	const char *path;
+	bool block; /* @path is a block device */
+};
+
+/* The XML of the domain over there: the same, but for what our metadata says
+ * that our devices stand for. -ENODATA: it does not say so of one of @disks. */
+int vm_xml_moved(const char *xml, const struct vm_moved_disk disks[],
+		 size_t nr_disks, char **ret_xml, struct err *err);
+
 /* @xml as the functions above write it, so that a diff shows changes only. */
 int vm_xml_normal(const char *xml, char **ret_xml, struct err *err);

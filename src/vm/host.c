@@ -179,6 +179,8 @@ int vm_dom_xml(struct vm_dom *dom, enum vm_xml_which which, char **ret_xml,
 
 	if (which == VM_XML_NEXT)
 		flags = VIR_DOMAIN_XML_INACTIVE | VIR_DOMAIN_XML_SECURE;
+	if (which == VM_XML_MOVE)
+		flags = VIR_DOMAIN_XML_MIGRATABLE | VIR_DOMAIN_XML_SECURE;
 	xml = virDomainGetXMLDesc(dom->domain, flags);
 	if (!xml)
 		return vm_fail(err, -EIO, vm_dom_name(dom));

@@ -59,6 +59,7 @@ int vm_dom_state(struct vm_dom *dom, struct vm_dom_state *ret_state,
 enum vm_xml_which {
 	VM_XML_NOW,  /* live if it runs, else what the next start takes */
 	VM_XML_NEXT, /* what the next start takes, with its secrets */
+	VM_XML_MOVE, /* live, as another host takes it, with its secrets */
 };
 
 /* The caller frees @ret_xml. */
@@ -69,6 +70,11 @@ int vm_dom_xml(struct vm_dom *dom, enum vm_xml_which which, char **ret_xml,
 int vm_dom_read(struct vm_host *host, struct vm_dom *dom,
 		enum vm_xml_which which, struct vm_domain **ret_domain,
 		struct err *err);
+
+/* Whether the domain of @xml can run there at all, as far as its machine and
+ * its emulator go. -EOPNOTSUPP: it cannot. */
+int vm_host_check_machine(struct vm_host *host, const char *xml,
+			  struct err *err);
 
 /* Defines a domain, or replaces the definition of the one with its uuid. */
 int vm_host_define(struct vm_host *host, const char *xml, struct err *err);

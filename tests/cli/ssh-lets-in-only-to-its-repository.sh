@@ -55,6 +55,10 @@ asks 'not over ssh' "{$run,\"command\":\"restore\",\"options\":[],\"operands\":[
 asks 'not over ssh' "{$run,\"command\":\"list\",\"options\":[\"--connect=x\"],\"operands\":[\"web\"]}"
 asks 'not over ssh' "{$run,\"command\":\"list\",\"options\":[\"web\",\"$here/other\"],\"operands\":[]}"
 asks 'no such request' '{"do":"rm"}'
+disk="{\"disk\":\"vda\",\"name\":\"dsync-x-vda\",\"path\":\"$here/disk\",\"size_bytes\":1048576,\"create\":true,\"overwrite\":true}"
+asks 'a repository only' "{\"do\":\"seed\",\"domain\":\"x\",\"uuid\":\"$uuid_a\",\"look_only\":false,\"disks\":[$disk]}"
+asks 'a repository only' "{\"do\":\"seed-release\",\"uuid\":\"$uuid_a\"}"
+asks 'out of turn' '{"do":"seed-finish"}' '{"do":"seed-arm"}'
 asks 'out of turn' '{"do":"commit"}' '{"do":"begin-disk"}'
 asks 'which directory' '{"do":"run","directory":"repo","command":"list","options":[],"operands":[]}'
 expect 1 ssh -F ssh_config -p "$port" 127.0.0.1 cat /etc/passwd

@@ -360,6 +360,40 @@ static void a_restored_domain_can_run_beside_the_first(void **state)
 	assert_string_equal(now, expected);
 }
 
+static void a_domain_that_moves_keeps_all_but_where_its_disks_are(void **state)
+{
+	static const struct vm_moved_disk disks[] = {
+		{"vda", "/srv/web & \"x\".raw", false},
+		{"vdb", "/dev/other/web", true},
+	};
+	_cleanup_free_ char *xml = golden("web.xml");
+	_cleanup_free_ char *here = attached(xml, "vda vdb");
+	_cleanup_free_ char *there = NULL, *detached = NULL;
+	_cleanup_vm_domain_ struct vm_domain *domain = NULL;
+	_cleanup_vm_domain_ struct vm_domain *before = parse(here);
+	struct err err = {0};
+
+	assert_int_equal(vm_xml_moved(here, disks, 2, &there, &err), 0);
+	domain = parse(there);
+	assert_string_equal(domain->uuid, before->uuid);
+	for (size_t i = 0; i < 2; i++) {
+		assert_true(domain->disks[i].tracked);
+		assert_string_equal(domain->disks[i].name,
+				    before->disks[i].name);
+		assert_string_equal(domain->disks[i].original_path,
+				    disks[i].path);
+	}
+	assert_string_equal(domain->disks[0].original_type, "file");
+	assert_string_equal(domain->disks[1].original_type, "block");
+	/* What detach gives back is what is there. */
+	assert_int_equal(vm_xml_detach(there, &detached, &err), 0);
+	vm_domain_free(domain);
+	domain = parse(detached);
+	assert_string_equal(domain->disks[0].path, disks[0].path);
+	assert_string_equal(domain->disks[1].path, disks[1].path);
+	assert_int_equal(vm_xml_moved(xml, disks, 1, &there, &err), -ENODATA);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -380,6 +414,8 @@ int main(void)
 		cmocka_unit_test(two_disks_of_one_name_are_refused),
 		cmocka_unit_test(a_document_type_is_refused),
 		cmocka_unit_test(a_restored_domain_can_run_beside_the_first),
+		cmocka_unit_test(
+			a_domain_that_moves_keeps_all_but_where_its_disks_are),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -329,6 +329,63 @@ static void test_the_set_of_another_tracker_is_full(void **state)
 	assert_int_equal(bitmap_count(other->map), NR_BLOCKS);
 }
 
+static void test_a_set_that_moved_goes_on_with_the_tracker_there(void **state)
+{
+	struct pending_disk disk = vda(state);
+	_cleanup_bitmap_ struct bitmap *before = blocks(10, 5);
+	_cleanup_bitmap_ struct bitmap *last = blocks(20, 5);
+	_cleanup_pending_ struct pending *moved = NULL;
+	_cleanup_free_ char *content = NULL, *path = file(state);
+	unsigned int gaps;
+	size_t size;
+
+	disk.tracker = EPOCH_3;
+	make_settled(&disk, REPO_1, EPOCH_1);
+	assert_int_equal(pending_merge_all(&disk, before, EPOCH_1, EPOCH_2,
+					   &gaps, NULL),
+			 0);
+	assert_int_equal(pending_content(*state, REPO_1, "vda", &content, &size,
+					 NULL),
+			 0);
+	assert_int_equal(unlink(path), 0);
+	/* Over there. */
+	disk.tracker = RUN_1;
+	assert_int_equal(pending_adopt(&disk, REPO_1, content, size, NULL), 0);
+	assert_int_equal(
+		pending_merge_all(&disk, last, EPOCH_2, RUN_2, &gaps, NULL), 0);
+	moved = load(&disk, REPO_1);
+	assert_int_equal(moved->reason, PENDING_TRACKED);
+	assert_int_equal(bitmap_count(moved->map), 10);
+	assert_true(bitmap_test(moved->map, 14));
+	assert_true(bitmap_test(moved->map, 20));
+	assert_string_equal(moved->epoch, RUN_2);
+	assert_string_equal(moved->newest, POINT);
+}
+
+static void test_nonsense_does_not_move(void **state)
+{
+	const struct pending_disk disk = vda(state);
+	_cleanup_free_ char *content = NULL;
+	struct pending_disk other = disk;
+	size_t size;
+
+	make_settled(&disk, REPO_1, EPOCH_1);
+	assert_int_equal(pending_content(*state, REPO_1, "vda", &content, &size,
+					 NULL),
+			 0);
+	for (size_t i = 0; i < size; i += 7)
+		assert_int_equal(pending_adopt(&disk, REPO_1, content, i, NULL),
+				 -EPROTO);
+	other.disk = "vdb";
+	assert_int_equal(pending_adopt(&other, REPO_1, content, size, NULL),
+			 -EPROTO);
+	assert_int_equal(pending_adopt(&disk, REPO_2, content, size, NULL),
+			 -EPROTO);
+	content[size - 1] ^= 1;
+	assert_int_equal(pending_adopt(&disk, REPO_1, content, size, NULL),
+			 -EPROTO);
+}
+
 static void test_targets_are_known_with_their_place(void **state)
 {
 	const struct pending_disk disk = vda(state);
@@ -367,6 +424,9 @@ int main(void)
 		scratch_test(test_a_disk_that_shrank_is_pending_as_a_whole),
 		scratch_test(test_other_blocks_make_the_set_full),
 		scratch_test(test_the_set_of_another_tracker_is_full),
+		scratch_test(
+			test_a_set_that_moved_goes_on_with_the_tracker_there),
+		scratch_test(test_nonsense_does_not_move),
 		scratch_test(test_targets_are_known_with_their_place),
 	};
 

@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * QEMU ends a migration by itself when little enough is left.  Here it must
+ * not: so the time allowed for that is a millisecond, and as soon as the RAM
+ * that is left fits into ours it is slowed down so that it lasts.  Should it
+ * end all the same, the guest stands over there, held by the receiver, and what
+ * is missing of its disks is still here: it is brought as if nothing had
+ * happened, only that there is no way back any more.
+ */
+#include "job/switchover.h"
+
+#include <poll.h>
+#include <string.h>
+
+#include "base/io.h"
+#include "dm/cut.h"
+#include "dm/handover.h"
+#include "job/interrupt.h"
+#include "job/seed.h"
+#include "job/settle.h"
+#include "job/switchover-parts.h"
+#include "job/turn.h"
+#include "vm/control.h"
+
+#define LOOK_MS 20
+#define ALIVE_MS 5000 /* the other host is asked so often */
+#define STALL_MS 15000
+#define RESUME_MS 10000
+#define BEGIN_MS 60000
+#define PAUSE_DEADLINE_MS 60000 /* and what is allowed */
+#define SUSPEND_DEADLINE_MS 10000
+#define FIXED_MS 50 /* what takes its time whatever is left */
+#define ROUND_TRIPS 6
+#define MAX_TRIES 64 /* to come near enough */
+#define MIB (UINT64_C(1) << 20)
+
+/* ------------------------------------------------------------ getting ready */
+
+static int open_session(struct switchover *sw, struct err *err)
+{
+	const struct switchover_request *request = sw->request;
+	const struct turn_wait wait = {.wait_s = request->wait_s,
+				       .target = seed_uri(request->seed),
+				       .cancelled = sw->cancelled,
+				       .ui = sw->ui};
+	int r = session_open(request->connect, request->domain, &wait,
+			     &sw->session, err);
+
+	if (r < 0)
+		return r;
+	sw->was_running = sw->session->state.running;
+	if (!sw->session->state.active)
+		return fail(err, -EAGAIN,
+			    "%s: was shut down meanwhile; --offline moves it",
+			    sw->session->domain->name);
+	if (!session_is_tracked(sw->session))
+		return fail(
+			err, -EOPNOTSUPP,
+			"%s: is not tracked: its last changes are not known",
+			sw->session->domain->name);
+	return 0;
+}
+
+static char *make_xml(struct switchover *sw, enum vm_xml_which which,
+		      struct err *err)
+{
+	_cleanup_free_ char *xml = NULL;
+
+	if (vm_dom_xml(sw->session->dom, which, &xml, err) < 0)
+		return NULL;
+	return sw->request->make_xml(sw->request->opaque, xml, err);
+}
+
+static int start_watchdog(struct switchover *sw, struct err *err)
+{
+	const struct watchdog_plan plan = {
+		.connect = sw->request->connect,
+		.domain_uuid = sw->session->uuid,
+		.disks = sw->session->stacks,
+		.nr_disks = sw->session->nr_disks,
+		.suspend_deadline_ms = SUSPEND_DEADLINE_MS,
+		.pause_deadline_ms =
+			sw->request->max_downtime_ms + PAUSE_DEADLINE_MS,
+	};
+
+	return watchdog_start(&plan, &sw->watchdog, err);
+}
+
+static int get_ready(struct switchover *sw, struct err *err)
+{
+	int r = open_session(sw, err);
+
+	if (r == 0)
+		r = switchover_open_disks(sw, err);
+	if (r < 0)
+		return r;
+	sw->xml = make_xml(sw, VM_XML_MOVE, err);
+	sw->next = sw->xml ? make_xml(sw, VM_XML_NEXT, err) : NULL;
+	if (!sw->next)
+		return err->code ? err->code : -ENOMEM;
+	r = start_watchdog(sw, err);
+	if (r == 0)
+		r = seed_arm(sw->request->seed, err);
+	return r;
+}
+
+static int mark(const struct switchover *sw, bool left, struct err *err)
+{
+	const struct handover handover = {
+		.uri = (char *)seed_uri(sw->request->seed),
+		.left = left,
+		.running = sw->was_running && !left,
+	};
+
+	return handover_mark(sw->session->state_dir, &handover, err);
+}
+
+static int start_migration(struct switchover *sw, struct err *err)
+{
+	const struct vm_migrate_request request = {
+		.to = sw->request->to,
+		.uri = seed_memory_uri(sw->request->seed),
+		.xml = sw->xml,
+		.next = sw->next,
+	};
+	int r = mark(sw, false, err);
+
+	sw->marked = r == 0;
+	/* Who is killed from here on is followed by the watchdog. */
+	if (r == 0 && watchdog_step(&sw->watchdog, WATCHDOG_PAUSE) < 0)
+		r = fail(err, -EPIPE, "the watchdog is gone");
+	return r < 0 ? r
+		     : vm_migrate_start(sw->session->dom, &request,
+					&sw->migration, err);
+}
+
+/* ------------------------------------------------------------- coming near */
+
+/* How long @bytes take at @bytes_per_s. */
+static uint64_t takes_ms(uint64_t bytes, uint64_t bytes_per_s)
+{
+	return bytes * 1000 / (bytes_per_s ? bytes_per_s : 1);
+}
+
+static uint64_t fixed_ms(const struct switchover *sw)
+{
+	return FIXED_MS + ROUND_TRIPS * UINT64_C(1) *
+				  seed_round_trip_ms(sw->request->seed);
+}
+
+/* What there is to look at while the migration goes on. */
+static int look_around(struct switchover *sw, uint64_t *asked_ms,
+		       struct err *err)
+{
+	if (*sw->cancelled)
+		return fail(err, -EINTR, "interrupted");
+	if (ui_now_ms() - *asked_ms < ALIVE_MS)
+		return 0;
+	*asked_ms = ui_now_ms();
+	switchover_alive(sw);
+	return seed_ping(sw->request->seed, err);
+}
+
+/* Slow enough to last; what the targets miss goes ahead meanwhile. True in
+ * @ret_near if the disks are near enough, still. */
+static int hold_back(struct switchover *sw, uint64_t ram_ms, bool *ret_near,
+		     struct err *err)
+{
+	uint64_t left_bytes = 0;
+	int r = vm_migrate_set_speed(sw->migration, VM_MIGRATE_SLOWEST, err);
+
+	if (r == 0)
+		r = switchover_carry(sw, err);
+	if (r == 0)
+		r = switchover_prepare_cut(sw, err);
+	if (r == 0)
+		r = switchover_left_bytes(sw, &left_bytes, err);
+	*ret_near =
+		ram_ms + takes_ms(left_bytes, sw->bytes_per_s) + fixed_ms(sw) <=
+		sw->request->max_downtime_ms;
+	return r;
+}
+
+static int go_on_copying(struct switchover *sw, struct err *err)
+{
+	int r = switchover_catch_up(sw, err);
+
+	return r < 0 ? r
+		     : vm_migrate_set_speed(sw->migration, VM_MIGRATE_UNLIMITED,
+					    err);
+}
+
+static int too_fast(const struct switchover *sw, struct err *err)
+{
+	return fail(err, -EAGAIN,
+		    "%s: what it writes to its memory and disks cannot be "
+		    "brought there within %llu ms; allow more with "
+		    "--max-downtime, or try when it is quieter",
+		    sw->session->domain->name,
+		    (unsigned long long)sw->request->max_downtime_ms);
+}
+
+/* QEMU is over there, and kept from going on: now it may be fast. */
+static int set_off(struct switchover *sw, struct err *err)
+{
+	uint64_t began_ms = ui_now_ms();
+	struct vm_migrate_progress ram = {0};
+	struct err why = {0};
+	int r = 0;
+
+	while (r == 0 && !ram.total_bytes &&
+	       !vm_migrate_has_ended(sw->migration)) {
+		if (*sw->cancelled)
+			return fail(err, -EINTR, "interrupted");
+		if (ui_now_ms() - began_ms > BEGIN_MS)
+			return fail(err, -ETIMEDOUT,
+				    "%s: the migration does not begin",
+				    seed_uri(sw->request->seed));
+		r = vm_migrate_progress(sw->migration, &ram, err);
+		poll(NULL, 0, LOOK_MS);
+	}
+	if (r < 0 || vm_migrate_has_ended(sw->migration))
+		return r;
+	r = seed_hold(sw->request->seed, &why);
+	if (r < 0)
+		return fail(err, r, "%s: %s", seed_uri(sw->request->seed),
+			    why.text);
+	return vm_migrate_set_speed(sw->migration, VM_MIGRATE_UNLIMITED, err);
+}
+
+/* Copies until both, RAM and disks, are near enough. */
+static int come_near(struct switchover *sw, struct err *err)
+{
+	uint64_t asked_ms = ui_now_ms(), left_bytes = 0, ram_ms;
+	struct vm_migrate_progress ram;
+	unsigned int tries = 0;
+	bool near = false;
+	int r = set_off(sw, err);
+
+	while (r == 0 && !near && !vm_migrate_has_ended(sw->migration)) {
+		r = look_around(sw, &asked_ms, err);
+		if (r == 0)
+			r = vm_migrate_progress(sw->migration, &ram, err);
+		if (r == 0)
+			r = switchover_left_bytes(sw, &left_bytes, err);
+		if (r < 0)
+			break;
+		ram_ms = takes_ms(ram.left_bytes, ram.bytes_per_s
+							  ? ram.bytes_per_s
+							  : sw->bytes_per_s);
+		/* Half of the time is for each of them. */
+		if (tries > MAX_TRIES || ram.iterations > MAX_TRIES)
+			return too_fast(sw, err);
+		if (ram.total_bytes && (ram_ms + fixed_ms(sw)) * 2 <=
+					       sw->request->max_downtime_ms) {
+			tries++;
+			r = hold_back(sw, ram_ms, &near, err);
+			if (r == 0 && !near)
+				r = go_on_copying(sw, err);
+		} else if (takes_ms(left_bytes, sw->bytes_per_s) * 2 >
+			   sw->request->max_downtime_ms) {
+			tries++;
+			r = switchover_catch_up(sw, err);
+		} else {
+			poll(NULL, 0, LOOK_MS);
+		}
+	}
+	return r;
+}
+
+/* ------------------------------------------------------------- the instant */
+
+/* Waits for QEMU to be gone here; a migration that stands still is no more. */
+static int complete(struct switchover *sw, struct err *err)
+{
+	uint64_t left_bytes = UINT64_MAX, moved_ms = ui_now_ms();
+	struct vm_migrate_progress ram;
+	int r = vm_migrate_set_speed(sw->migration, VM_MIGRATE_UNLIMITED, err);
+
+	switchover_alive(sw);
+	while (r == 0 && !vm_migrate_has_ended(sw->migration)) {
+		r = vm_migrate_progress(sw->migration, &ram, err);
+		if (ram.left_bytes != left_bytes) {
+			left_bytes = ram.left_bytes;
+			moved_ms = ui_now_ms();
+		}
+		if (r == 0 && ui_now_ms() - moved_ms > STALL_MS)
+			r = fail(err, -ETIMEDOUT,
+				 "%s: the migration does not get on",
+				 seed_uri(sw->request->seed));
+		poll(NULL, 0, 5);
+	}
+	if (r < 0)
+		return r;
+	r = vm_migrate_wait(TAKE_PTR(sw->migration), 0, err);
+	sw->left = r == 0;
+	return r;
+}
+
+/* It came to its end too early: what QEMU here wrote last is on the disk. */
+static int stop_guest(struct switchover *sw, struct err *err)
+{
+	int r;
+
+	/* From here on it is faster to finish than to undo. */
+	interrupt_block();
+	if (*sw->cancelled)
+		return fail(err, -EINTR, "interrupted");
+	switchover_alive(sw);
+	if (vm_migrate_has_ended(sw->migration)) {
+		r = vm_migrate_wait(TAKE_PTR(sw->migration), 0, err);
+		sw->left = r == 0;
+		sw->paused_ms = ui_now_ms();
+		if (r == 0)
+			ui_note(sw->ui,
+				"%s: its memory got there before its disks",
+				sw->session->domain->name);
+		return r;
+	}
+	sw->paused_ms = ui_now_ms();
+	sw->paused = sw->was_running;
+	return sw->was_running ? vm_dom_suspend(sw->session->dom, err) : 0;
+}
+
+/* What keeps it from going on there is told to let go, if need be once more. */
+static int let_go(const struct switchover *sw, struct err *err)
+{
+	const struct switchover_request *request = sw->request;
+	struct err why = {0};
+	bool arrived = false;
+	int r = seed_let_go(request->seed, &why);
+
+	if (r == 0)
+		return 0;
+	r = seed_release(seed_uri(request->seed), sw->session->uuid, &arrived,
+			 sw->ui, err);
+	return r < 0 || arrived ? r : fail(err, -EIO, "%s", why.text);
+}
+
+static int resume_there(const struct switchover *sw, struct err *err)
+{
+	_cleanup_vm_dom_ struct vm_dom *there = NULL;
+	uint64_t began_ms = ui_now_ms();
+	int r = vm_dom_find(sw->request->to, sw->session->uuid, &there, err);
+
+	while (r == 0 && sw->was_running) {
+		struct err why = {0};
+
+		if (vm_dom_go_on(there, &why) == 0)
+			break;
+		if (ui_now_ms() - began_ms > RESUME_MS)
+			r = fail(err, why.code, "%s", why.text);
+		poll(NULL, 0, LOOK_MS);
+	}
+	return r;
+}
+
+/* Where the guest stands, and QEMU is gone here: somebody must have it go on. */
+static int go_on_there(struct switchover *sw, struct err *err)
+{
+	struct err why = {0};
+	int r = let_go(sw, &why);
+
+	if (r == 0)
+		r = resume_there(sw, &why);
+	sw->report->downtime_ms = ui_now_ms() - sw->paused_ms;
+	if (r == 0)
+		r = mark(sw, true, &why);
+	if (r == 0)
+		return 0;
+	return fail(err, r,
+		    "%s: is on %s with all its disks, but could not be told to "
+		    "go on (%s); that is tried again",
+		    sw->session->domain->name, seed_uri(sw->request->seed),
+		    why.text);
+}
+
+static int switch_over(struct switchover *sw, struct err *err)
+{
+	int r = stop_guest(sw, err);
+
+	/* Nothing was prepared if it came so early. */
+	if (r == 0 && sw->left)
+		r = switchover_carry(sw, err);
+	if (r == 0 && sw->left)
+		r = switchover_prepare_cut(sw, err);
+	if (r == 0 && sw->left)
+		r = session_refresh(sw->session, err);
+	if (r == 0)
+		r = switchover_ship_last(sw, err);
+	if (r == 0)
+		r = seed_finish(sw->request->seed, sw->next, err);
+	sw->finished = r == 0;
+	if (r == 0 && !sw->left)
+		r = complete(sw, err);
+	return r < 0 ? r : go_on_there(sw, err);
+}
+
+static void close_all(struct switchover *sw)
+{
+	switchover_close_disks(sw);
+	cut_free(sw->cut);
+	session_close(sw->session);
+	watchdog_end(&sw->watchdog);
+	free(sw->xml);
+	free(sw->next);
+}
+
+int switchover_run(const struct switchover_request *request,
+		   struct switchover_report *ret_report, struct ui *ui,
+		   struct err *err)
+{
+	struct switchover sw = {
+		.request = request,
+		.report = ret_report,
+		.watchdog.fd = -1,
+		.bytes_per_s = request->bytes_per_s,
+		.cancelled = interrupt_catch(),
+		.ui = ui,
+	};
+	int r;
+
+	*ret_report = (struct switchover_report){0};
+	r = get_ready(&sw, err);
+	if (r == 0)
+		r = start_migration(&sw, err);
+	if (r == 0)
+		r = come_near(&sw, err);
+	if (r == 0)
+		r = switch_over(&sw, err);
+	if (sw.session)
+		switchover_wind_up(&sw, r, err);
+	close_all(&sw);
+	return r < 0 ? err->code : 0;
+}
