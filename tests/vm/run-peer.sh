@@ -8,6 +8,7 @@
 # What it shares with the host is $log/peer, and so the first one sees it, too:
 #
 #	up      it serves (tests/vm/peer)
+#	alive   written anew every few seconds from then on
 #	died    its emulator ended, and nobody had asked for that
 #	off     it lost its power, as the test wanted
 
@@ -49,7 +50,7 @@ make_keys() {
 }
 
 boot_peer() {
-	rm -f "$log/peer"/{up,died,off,ending,pid}
+	rm -f "$log/peer"/{up,alive,died,off,ending,pid}
 	write_config "$log/peer" there
 	run_peer &
 	peer_job=$!
@@ -73,6 +74,13 @@ run_peer() {
 	[ -e "$log/peer/ending" ] || touch "$log/peer/died"
 }
 
+# Whether it has power and has not said anything for long, if ever.
+peer_is_silent() {
+	[ -n "$peer_job" ] && kill -0 "$peer_job" 2>/dev/null &&
+		[ -z "$(find "$log/peer/"{config,alive} \
+			-newermt '60 seconds ago' 2>/dev/null)" ]
+}
+
 # What its disks were given before is on them; all else is lost.
 kill_peer() {
 	[ -n "$peer_job" ] || return 0
@@ -92,5 +100,5 @@ keep_peer() {
 	kill_peer
 	rm -rf "$log/$1.peer"
 	mv "$log/peer" "$log/$1.peer"
-	rm -f "$log/$1.peer"/{config,disks,pid,up,off,ending,*_ed25519*}
+	rm -f "$log/$1.peer"/{config,disks,pid,up,alive,off,ending,*_ed25519*}
 }
