@@ -10,21 +10,27 @@
 start_sshd
 let_in 'command="dsync-vm target"'
 name=$(printf 'ü%.0s' {1..30})
-mkdir -p a/repo
+mkdir -p a/b/repo
 for n in {10..18}; do
-	"$MAKE_POINT" a/repo "$name$n" \
+	"$MAKE_POINT" a/b/repo "$name$n" \
 		"dddddddd-dddd-4ddd-8ddd-dddddddddd$n" 3000 vda:- >/dev/null
 done
-"$DSYNC_VM" list --output json a/repo >want
+"$DSYNC_VM" list --output json a/b/repo >want
 
 # A longer path of the repository brings such a character there.
 missing=$(python3 -c '
 text = open("want", "rb").read()
-print(next(n for n in range(450) if text[4096 - n] & 0xc0 == 0x80))')
-longer=a$(printf "%$((missing / 2))s" '' | tr ' ' x)
-[ "$longer" = a ] || mv a "$longer"
-directory=$longer/repo$(printf "%$((missing - missing / 2))s" '' | tr ' ' x)
-[ "$directory" = "$longer/repo" ] || mv "$longer/repo" "$directory"
+print(next(n for n in range(700) if text[4096 - n] & 0xc0 == 0x80))')
+# pad COUNT: as many characters.
+pad()
+{
+	printf "%$1s" '' | tr ' ' x
+}
+
+third=$((missing / 3))
+directory=a$(pad "$third")/b$(pad "$third")/repo$(pad $((missing - 2 * third)))
+mkdir -p "$(dirname "$directory")"
+[ "$directory" = a/b/repo ] || mv a/b/repo "$directory"
 "$DSYNC_VM" list --output json "$directory" >want
 
 expect 0 "$DSYNC_VM" list --output json "ssh://$far$here/$directory"
