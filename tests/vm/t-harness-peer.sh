@@ -4,6 +4,7 @@
 # A second machine answers by ssh and by libvirt, a running guest moves there with
 # its disk, what is sent while the network is cut arrives when it is mended, and
 # the machine can lose its power.
+# long
 # peer: 64M 128M
 # timeout: 400
 . "$TOP/tests/vm/lib.sh"
