@@ -6,12 +6,12 @@
 # the machine can lose its power.
 # long
 # peer: 64M 128M
-# timeout: 400
+# timeout: 600
 . "$TOP/tests/vm/lib.sh"
 . "$TOP/tests/vm/lib-peer.sh"
 
 start_libvirtd
-truncate -s 64M mover.raw
+truncate -s 16M mover.raw
 mkfs.ext4 -q mover.raw
 define_guest mover "$PWD/mover.raw"
 virsh -q start mover
@@ -34,14 +34,14 @@ expect_equal "$(virsh -c qemu+ssh://there/system -q hostname)" there
 
 # move NAME: it runs over there, and no longer here.
 move() {
-	there truncate -s 64M "$1.raw"
+	there truncate -s 16M "$1.raw"
 	virsh -q migrate --live --persistent --copy-storage-all "$1" \
 		qemu+ssh://there/system tcp://there
 	expect_equal "$(virsh -q domstate "$1")" 'shut off'
 	expect_equal "$(at_peer virsh -q domstate "$1")" running
 }
 
-truncate -s 64M idle.raw
+truncate -s 16M idle.raw
 define_dummy idle "$PWD/idle.raw"
 virsh -q start idle
 dummy_write idle 0 1M 64k 0xab
