@@ -5,7 +5,7 @@
 # at and whoever was killed: each pass takes the place of the one before, and of
 # nothing else. It gets near while the domain writes, and ends when told to.
 # disks: 64M 1G
-# timeout: 900
+# timeout: 1200
 . "$TOP/tests/vm/lib.sh"
 . "$TOP/tests/vm/lib-backup.sh"
 . "$TOP/tests/vm/lib-ssh.sh"
@@ -124,7 +124,7 @@ count_passes() {
 
 keep_mirroring 2
 expect_instant
-for _ in $(seq "${ROUNDS:-4}"); do
+for _ in $(seq "${ROUNDS:-2}"); do
 	# Any time is a good time.
 	pause "$((RANDOM % 6)).$((RANDOM % 10))"
 	kill_one
