@@ -69,17 +69,17 @@ static int prepare_disk(struct cut_disk *disk, const char *name,
 	return 0;
 }
 
-int cut_prepare(const char *const names[], size_t nr_names, const char *epoch,
-		struct cut **ret_cut, struct err *err)
+int cut_prepare(const struct stack_disk disks[], size_t nr_disks,
+		const char *epoch, struct cut **ret_cut, struct err *err)
 {
 	_cleanup_cut_ struct cut *cut =
-		calloc(1, sizeof(*cut) + nr_names * sizeof(cut->disks[0]));
+		calloc(1, sizeof(*cut) + nr_disks * sizeof(cut->disks[0]));
 
 	if (!cut)
 		return fail(err, -ENOMEM, "cut: out of memory");
-	cut->nr_disks = nr_names;
-	for (size_t i = 0; i < nr_names; i++) {
-		int r = prepare_disk(&cut->disks[i], names[i], epoch, err);
+	cut->nr_disks = nr_disks;
+	for (size_t i = 0; i < nr_disks; i++) {
+		int r = prepare_disk(&cut->disks[i], disks[i].name, epoch, err);
 
 		if (r < 0)
 			return r;

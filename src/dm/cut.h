@@ -19,15 +19,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "dm/stack.h"
+
 struct cut;
 struct err;
 
 /*
- * Makes a cut ready that begins @epoch on the dsync devices @names. The caller
- * frees it.
+ * Makes a cut ready that begins @epoch on the devices of @disks, of which only
+ * the names count. The caller frees it.
  */
-int cut_prepare(const char *const names[], size_t nr_names, const char *epoch,
-		struct cut **ret_cut, struct err *err);
+int cut_prepare(const struct stack_disk disks[], size_t nr_disks,
+		const char *epoch, struct cut **ret_cut, struct err *err);
 
 /*
  * Does it, once. On failure no epoch is left open and no disk suspended (as

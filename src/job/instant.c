@@ -67,8 +67,7 @@ static void thaw(struct session *session, struct vm_freeze *freeze,
 		(void)vm_thaw(session->dom, THAW_ALONE_S, NULL);
 }
 
-static int cut_all(struct session *session, struct cut *cut,
-		   struct watchdog *watchdog, struct err *err)
+int instant_cut(struct cut *cut, struct watchdog *watchdog, struct err *err)
 {
 	int r;
 
@@ -82,19 +81,6 @@ static int cut_all(struct session *session, struct cut *cut,
 	/* Somebody resumed a disk in between; not a matter of the target. */
 	err->code = -EAGAIN;
 	return err->code;
-}
-
-static int prepare(struct session *session, const char *epoch,
-		   struct cut **ret_cut, struct err *err)
-{
-	_cleanup_free_ const char **names =
-		calloc(session->nr_disks, sizeof(*names));
-
-	if (!names)
-		return fail(err, -ENOMEM, "out of memory");
-	for (size_t i = 0; i < session->nr_disks; i++)
-		names[i] = session->stacks[i].name;
-	return cut_prepare(names, session->nr_disks, epoch, ret_cut, err);
 }
 
 static void say_freeze(const struct session *session,
@@ -123,7 +109,8 @@ int instant_take(struct session *session, const struct instant_request *request,
 	int r = uuid_new(instant.epoch, err);
 
 	if (r == 0)
-		r = prepare(session, instant.epoch, &cut, err);
+		r = cut_prepare(session->stacks, session->nr_disks,
+				instant.epoch, &cut, err);
 	if (r < 0)
 		return r;
 	instant.asked = request->freeze != CONFIG_FREEZE_NO &&
@@ -134,7 +121,7 @@ int instant_take(struct session *session, const struct instant_request *request,
 	if (r < 0)
 		frozen.result = VM_FREEZE_LATE;
 	else
-		r = cut_all(session, cut, watchdog, err);
+		r = instant_cut(cut, watchdog, err);
 	thaw(session, &frozen, watchdog, ui);
 	if (frozen.result == VM_FROZEN)
 		instant.freeze_ms = ui_now_ms() - began_ms;

@@ -12,6 +12,7 @@
 #include "base/config.h"
 #include "base/uuid.h"
 
+struct cut;
 struct err;
 struct session;
 struct ui;
@@ -38,6 +39,13 @@ struct instant {
 int instant_take(struct session *session, const struct instant_request *request,
 		 struct watchdog *watchdog, struct instant *ret_instant,
 		 struct ui *ui, struct err *err);
+
+/*
+ * The cut alone, of disks that nobody has to be frozen for. -EAGAIN: somebody
+ * resumed one in between. After a failure every disk runs, or the watchdog is
+ * at it.
+ */
+int instant_cut(struct cut *cut, struct watchdog *watchdog, struct err *err);
 
 /* How long the whole may take before the watchdog steps in. */
 unsigned int instant_deadline_ms(const struct instant_request *request);

@@ -19,7 +19,6 @@ struct preseed {
 	struct vm_moved_disk *moved;
 	size_t nr_disks;
 	struct seed *seed;
-	bool running;
 	ship_cancel cancelled;
 	struct ui *ui;
 };

@@ -237,7 +237,6 @@ int preseed_plan(struct preseed *preseed, struct err *err)
 		r = vm_dom_xml(session->dom, VM_XML_NOW, &xml, err);
 	if (r < 0)
 		return r;
-	preseed->running = session->state.active;
 	return check_there(preseed, xml, err);
 }
 

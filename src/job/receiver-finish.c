@@ -64,21 +64,16 @@ void receiver_take_frozen(struct receiver *receiver, size_t i,
 static int begin_epoch(struct receiver *receiver, char epoch[UUID_SIZE],
 		       struct err *err)
 {
-	_cleanup_free_ const char **names =
-		calloc(receiver->nr_disks, sizeof(*names));
 	_cleanup_cut_ struct cut *cut = NULL;
 	int r = uuid_new(epoch, err);
 
-	if (!names)
-		return fail(err, -ENOMEM, "out of memory");
-	for (size_t i = 0; i < receiver->nr_disks; i++)
-		names[i] = receiver->stacks[i].name;
 	if (r == 0)
-		r = cut_prepare(names, receiver->nr_disks, epoch, &cut, err);
+		r = cut_prepare(receiver->stacks, receiver->nr_disks, epoch,
+				&cut, err);
 	if (r == 0)
 		r = cut_run(cut, err);
 	for (size_t i = 0; i < receiver->nr_disks && r == 0; i++)
-		r = tracker_epoch_end(names[i], epoch, err);
+		r = tracker_epoch_end(receiver->stacks[i].name, epoch, err);
 	return r;
 }
 

@@ -116,10 +116,11 @@ static int take_back(struct settling *settling, struct vm_dom *there,
 		r = vm_dom_undefine(there, &why);
 	if (r < 0)
 		return fail(err, r, "%s: %s", settling->mark.uri, why.text);
-	ui_warn(settling->ui,
-		"%s: was cut off on its way to %s, and what was in its memory "
-		"is lost; its disks here are whole",
-		vm_dom_name(settling->dom), settling->mark.uri);
+	if (settling->mark.running)
+		ui_warn(settling->ui,
+			"%s: was cut off on its way to %s, and what was in its memory "
+			"is lost; its disks here are whole",
+			vm_dom_name(settling->dom), settling->mark.uri);
 	return handover_end(settling->state_dir, err);
 }
 

@@ -11,6 +11,7 @@
 #include "base/io.h"
 #include "dm/cut.h"
 #include "dm/tracker.h"
+#include "job/instant.h"
 #include "job/seed.h"
 #include "job/switchover-parts.h"
 #include "repo/pending.h"
@@ -174,32 +175,20 @@ static int bring(struct switchover *sw, size_t i, struct ship_counts *counts,
 	return tracker_epoch_end(device, sw->epoch, err);
 }
 
-int switchover_prepare_cut(struct switchover *sw, struct err *err)
+static int prepare_cut(struct switchover *sw, struct err *err)
 {
-	_cleanup_free_ const char **names =
-		calloc(sw->session->nr_disks, sizeof(*names));
-	int r;
+	int r = uuid_new(sw->epoch, err);
 
-	if (!names)
-		return fail(err, -ENOMEM, "out of memory");
-	for (size_t i = 0; i < sw->session->nr_disks; i++)
-		names[i] = sw->session->stacks[i].name;
 	cut_free(TAKE_PTR(sw->cut));
-	r = uuid_new(sw->epoch, err);
 	return r < 0 ? r
-		     : cut_prepare(names, sw->session->nr_disks, sw->epoch,
-				   &sw->cut, err);
+		     : cut_prepare(sw->session->stacks, sw->session->nr_disks,
+				   sw->epoch, &sw->cut, err);
 }
 
 static int cut(struct switchover *sw, struct err *err)
 {
-	int r;
+	int r = instant_cut(sw->cut, &sw->watchdog, err);
 
-	if (watchdog_step(&sw->watchdog, WATCHDOG_SUSPEND) < 0)
-		return fail(err, -EPIPE, "the watchdog is gone");
-	r = cut_run(sw->cut, err);
-	if (cut_is_resumed(sw->cut))
-		watchdog_step(&sw->watchdog, WATCHDOG_RESUMED);
 	sw->epoch_open = r == 0;
 	return r;
 }
@@ -207,7 +196,7 @@ static int cut(struct switchover *sw, struct err *err)
 int switchover_catch_up(struct switchover *sw, struct err *err)
 {
 	uint64_t sent_bytes = 0;
-	int r = switchover_prepare_cut(sw, err);
+	int r = prepare_cut(sw, err);
 
 	if (r == 0)
 		r = session_refresh(sw->session, err);
@@ -248,7 +237,7 @@ static int carry_target(struct switchover *sw, size_t i, const char *id,
 				 size_bytes, err);
 }
 
-int switchover_carry(struct switchover *sw, struct err *err)
+static int carry(struct switchover *sw, struct err *err)
 {
 	_cleanup_pending_targets_ struct pending_targets *known = NULL;
 	int r = pending_targets(sw->session->state_dir, &known, err);
@@ -293,15 +282,28 @@ static int ship_last(struct switchover *sw, size_t i, struct err *err)
 					frozen, err);
 }
 
+/* Each disk's epoch is known afterwards, as the cut will find it. */
+int switchover_prepare_last(struct switchover *sw, struct err *err)
+{
+	int r = carry(sw, err);
+
+	if (r == 0)
+		r = prepare_cut(sw, err);
+	return r < 0 ? r : session_refresh(sw->session, err);
+}
+
 int switchover_ship_last(struct switchover *sw, struct err *err)
 {
 	int r = cut(sw, err);
 
 	for (size_t i = 0; i < sw->session->nr_disks && r == 0; i++)
 		r = ship_last(sw, i, err);
+	if (r == 0)
+		r = seed_finish(sw->request->seed, sw->next, err);
 	return r;
 }
 
+/* To be told of what was brought for nothing, when it is tried again. */
 static void remember(struct switchover *sw, size_t i)
 {
 	const struct pending_disk where = session_pending_disk(sw->session, i);

@@ -43,6 +43,21 @@ struct switchover {
 	struct ui *ui;
 };
 
+/* What both ways of moving begin and end with: a session, and who follows it. */
+void switchover_init(struct switchover *sw,
+		     const struct switchover_request *request,
+		     struct switchover_report *ret_report, struct ui *ui);
+int switchover_open(struct switchover *sw, struct err *err);
+int switchover_watch(struct switchover *sw, struct err *err);
+void switchover_close(struct switchover *sw);
+
+/* The domain's XML as the other host is to have it; NULL: @err says why. */
+char *switchover_xml(struct switchover *sw, enum vm_xml_which which,
+		     struct err *err);
+
+/* Marks it as leaving, and tells the watchdog; or as one that has left. */
+int switchover_mark(struct switchover *sw, bool left, struct err *err);
+
 /* Tells the watchdog that somebody minds the domain, which may stand. */
 void switchover_alive(struct switchover *sw);
 
@@ -58,11 +73,11 @@ int switchover_left_bytes(struct switchover *sw, uint64_t *ret_bytes,
 int switchover_catch_up(struct switchover *sw, struct err *err);
 
 /* Sends what every target misses of them, but for what the last cut will
- * freeze. */
-int switchover_carry(struct switchover *sw, struct err *err);
+ * freeze, and prepares that. */
+int switchover_prepare_last(struct switchover *sw, struct err *err);
 
-/* The last cut, which nothing is written after, and what it froze. */
-int switchover_prepare_cut(struct switchover *sw, struct err *err);
+/* The last cut, which nothing is written after; what it froze, and the end: all
+ * is durable over there. */
 int switchover_ship_last(struct switchover *sw, struct err *err);
 
 /* It did not count: what it froze is dirty again, and what was brought of it

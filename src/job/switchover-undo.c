@@ -84,14 +84,13 @@ static void stay(struct switchover *sw)
 
 void switchover_wind_up(struct switchover *sw, int r, struct err *err)
 {
-	switchover_abort_cut(sw);
-	if (r == 0) {
-		watchdog_step(&sw->watchdog, WATCHDOG_WENT_ON);
-		return;
-	}
-	if (!sw->left && sw->marked)
+	/* The guest first: it may stand. */
+	if (r < 0 && !sw->left && sw->marked)
 		stay(sw);
-	if (!sw->left)
+	switchover_abort_cut(sw);
+	if (r == 0)
+		watchdog_step(&sw->watchdog, WATCHDOG_WENT_ON);
+	if (r == 0 || !sw->left)
 		return;
 	/* Over there, and whole: the watchdog sees that it goes on. */
 	if (sw->finished) {

@@ -12,12 +12,11 @@
 #include <poll.h>
 #include <string.h>
 
-#include "base/io.h"
 #include "dm/cut.h"
 #include "dm/handover.h"
+#include "job/instant.h"
 #include "job/interrupt.h"
 #include "job/seed.h"
-#include "job/settle.h"
 #include "job/switchover-parts.h"
 #include "job/turn.h"
 #include "vm/control.h"
@@ -28,26 +27,92 @@
 #define RESUME_MS 10000
 #define BEGIN_MS 60000
 #define PAUSE_DEADLINE_MS 60000 /* and what is allowed */
-#define SUSPEND_DEADLINE_MS 10000
-#define FIXED_MS 50 /* what takes its time whatever is left */
+#define FIXED_MS 50             /* what takes its time whatever is left */
 #define ROUND_TRIPS 6
 #define MAX_TRIES 64 /* to come near enough */
-#define MIB (UINT64_C(1) << 20)
 
 /* ------------------------------------------------------------ getting ready */
 
-static int open_session(struct switchover *sw, struct err *err)
+void switchover_init(struct switchover *sw,
+		     const struct switchover_request *request,
+		     struct switchover_report *ret_report, struct ui *ui)
+{
+	*ret_report = (struct switchover_report){0};
+	*sw = (struct switchover){
+		.request = request,
+		.report = ret_report,
+		.watchdog.fd = -1,
+		.bytes_per_s = request->bytes_per_s,
+		.cancelled = interrupt_catch(),
+		.ui = ui,
+	};
+}
+
+int switchover_open(struct switchover *sw, struct err *err)
 {
 	const struct switchover_request *request = sw->request;
 	const struct turn_wait wait = {.wait_s = request->wait_s,
 				       .target = seed_uri(request->seed),
 				       .cancelled = sw->cancelled,
 				       .ui = sw->ui};
-	int r = session_open(request->connect, request->domain, &wait,
-			     &sw->session, err);
 
-	if (r < 0)
-		return r;
+	return session_open(request->connect, request->domain, &wait,
+			    &sw->session, err);
+}
+
+void switchover_close(struct switchover *sw)
+{
+	switchover_close_disks(sw);
+	cut_free(sw->cut);
+	session_close(sw->session);
+	watchdog_end(&sw->watchdog);
+	free(sw->xml);
+	free(sw->next);
+}
+
+char *switchover_xml(struct switchover *sw, enum vm_xml_which which,
+		     struct err *err)
+{
+	_cleanup_free_ char *xml = NULL;
+
+	if (vm_dom_xml(sw->session->dom, which, &xml, err) < 0)
+		return NULL;
+	return sw->request->make_xml(sw->request->opaque, xml, err);
+}
+
+int switchover_watch(struct switchover *sw, struct err *err)
+{
+	const struct watchdog_plan plan = {
+		.connect = sw->request->connect,
+		.domain_uuid = sw->session->uuid,
+		.disks = sw->session->stacks,
+		.nr_disks = sw->session->nr_disks,
+		.suspend_deadline_ms = INSTANT_SUSPEND_DEADLINE_MS,
+		.pause_deadline_ms =
+			sw->request->max_downtime_ms + PAUSE_DEADLINE_MS,
+	};
+
+	return watchdog_start(&plan, &sw->watchdog, err);
+}
+
+int switchover_mark(struct switchover *sw, bool left, struct err *err)
+{
+	const struct handover handover = {
+		.uri = (char *)seed_uri(sw->request->seed),
+		.left = left,
+		.running = sw->was_running && !left,
+	};
+	int r = handover_mark(sw->session->state_dir, &handover, err);
+
+	sw->marked |= r == 0;
+	/* Who is killed from here on is followed by the watchdog. */
+	if (r == 0 && !left && watchdog_step(&sw->watchdog, WATCHDOG_PAUSE) < 0)
+		r = fail(err, -EPIPE, "the watchdog is gone");
+	return r;
+}
+
+static int check_session(struct switchover *sw, struct err *err)
+{
 	sw->was_running = sw->session->state.running;
 	if (!sw->session->state.active)
 		return fail(err, -EAGAIN,
@@ -61,58 +126,24 @@ static int open_session(struct switchover *sw, struct err *err)
 	return 0;
 }
 
-static char *make_xml(struct switchover *sw, enum vm_xml_which which,
-		      struct err *err)
-{
-	_cleanup_free_ char *xml = NULL;
-
-	if (vm_dom_xml(sw->session->dom, which, &xml, err) < 0)
-		return NULL;
-	return sw->request->make_xml(sw->request->opaque, xml, err);
-}
-
-static int start_watchdog(struct switchover *sw, struct err *err)
-{
-	const struct watchdog_plan plan = {
-		.connect = sw->request->connect,
-		.domain_uuid = sw->session->uuid,
-		.disks = sw->session->stacks,
-		.nr_disks = sw->session->nr_disks,
-		.suspend_deadline_ms = SUSPEND_DEADLINE_MS,
-		.pause_deadline_ms =
-			sw->request->max_downtime_ms + PAUSE_DEADLINE_MS,
-	};
-
-	return watchdog_start(&plan, &sw->watchdog, err);
-}
-
 static int get_ready(struct switchover *sw, struct err *err)
 {
-	int r = open_session(sw, err);
+	int r = switchover_open(sw, err);
 
+	if (r == 0)
+		r = check_session(sw, err);
 	if (r == 0)
 		r = switchover_open_disks(sw, err);
 	if (r < 0)
 		return r;
-	sw->xml = make_xml(sw, VM_XML_MOVE, err);
-	sw->next = sw->xml ? make_xml(sw, VM_XML_NEXT, err) : NULL;
+	sw->xml = switchover_xml(sw, VM_XML_MOVE, err);
+	sw->next = sw->xml ? switchover_xml(sw, VM_XML_NEXT, err) : NULL;
 	if (!sw->next)
 		return err->code ? err->code : -ENOMEM;
-	r = start_watchdog(sw, err);
+	r = switchover_watch(sw, err);
 	if (r == 0)
 		r = seed_arm(sw->request->seed, err);
 	return r;
-}
-
-static int mark(const struct switchover *sw, bool left, struct err *err)
-{
-	const struct handover handover = {
-		.uri = (char *)seed_uri(sw->request->seed),
-		.left = left,
-		.running = sw->was_running && !left,
-	};
-
-	return handover_mark(sw->session->state_dir, &handover, err);
 }
 
 static int start_migration(struct switchover *sw, struct err *err)
@@ -123,12 +154,8 @@ static int start_migration(struct switchover *sw, struct err *err)
 		.xml = sw->xml,
 		.next = sw->next,
 	};
-	int r = mark(sw, false, err);
+	int r = switchover_mark(sw, false, err);
 
-	sw->marked = r == 0;
-	/* Who is killed from here on is followed by the watchdog. */
-	if (r == 0 && watchdog_step(&sw->watchdog, WATCHDOG_PAUSE) < 0)
-		r = fail(err, -EPIPE, "the watchdog is gone");
 	return r < 0 ? r
 		     : vm_migrate_start(sw->session->dom, &request,
 					&sw->migration, err);
@@ -144,8 +171,7 @@ static uint64_t takes_ms(uint64_t bytes, uint64_t bytes_per_s)
 
 static uint64_t fixed_ms(const struct switchover *sw)
 {
-	return FIXED_MS + ROUND_TRIPS * UINT64_C(1) *
-				  seed_round_trip_ms(sw->request->seed);
+	return FIXED_MS + ROUND_TRIPS * seed_round_trip_ms(sw->request->seed);
 }
 
 /* What there is to look at while the migration goes on. */
@@ -170,9 +196,7 @@ static int hold_back(struct switchover *sw, uint64_t ram_ms, bool *ret_near,
 	int r = vm_migrate_set_speed(sw->migration, VM_MIGRATE_SLOWEST, err);
 
 	if (r == 0)
-		r = switchover_carry(sw, err);
-	if (r == 0)
-		r = switchover_prepare_cut(sw, err);
+		r = switchover_prepare_last(sw, err);
 	if (r == 0)
 		r = switchover_left_bytes(sw, &left_bytes, err);
 	*ret_near =
@@ -365,7 +389,7 @@ static int go_on_there(struct switchover *sw, struct err *err)
 		r = resume_there(sw, &why);
 	sw->report->downtime_ms = ui_now_ms() - sw->paused_ms;
 	if (r == 0)
-		r = mark(sw, true, &why);
+		r = switchover_mark(sw, true, &why);
 	if (r == 0)
 		return 0;
 	return fail(err, r,
@@ -381,46 +405,23 @@ static int switch_over(struct switchover *sw, struct err *err)
 
 	/* Nothing was prepared if it came so early. */
 	if (r == 0 && sw->left)
-		r = switchover_carry(sw, err);
-	if (r == 0 && sw->left)
-		r = switchover_prepare_cut(sw, err);
-	if (r == 0 && sw->left)
-		r = session_refresh(sw->session, err);
+		r = switchover_prepare_last(sw, err);
 	if (r == 0)
 		r = switchover_ship_last(sw, err);
-	if (r == 0)
-		r = seed_finish(sw->request->seed, sw->next, err);
 	sw->finished = r == 0;
 	if (r == 0 && !sw->left)
 		r = complete(sw, err);
 	return r < 0 ? r : go_on_there(sw, err);
 }
 
-static void close_all(struct switchover *sw)
-{
-	switchover_close_disks(sw);
-	cut_free(sw->cut);
-	session_close(sw->session);
-	watchdog_end(&sw->watchdog);
-	free(sw->xml);
-	free(sw->next);
-}
-
 int switchover_run(const struct switchover_request *request,
 		   struct switchover_report *ret_report, struct ui *ui,
 		   struct err *err)
 {
-	struct switchover sw = {
-		.request = request,
-		.report = ret_report,
-		.watchdog.fd = -1,
-		.bytes_per_s = request->bytes_per_s,
-		.cancelled = interrupt_catch(),
-		.ui = ui,
-	};
+	struct switchover sw;
 	int r;
 
-	*ret_report = (struct switchover_report){0};
+	switchover_init(&sw, request, ret_report, ui);
 	r = get_ready(&sw, err);
 	if (r == 0)
 		r = start_migration(&sw, err);
@@ -430,6 +431,6 @@ int switchover_run(const struct switchover_request *request,
 		r = switch_over(&sw, err);
 	if (sw.session)
 		switchover_wind_up(&sw, r, err);
-	close_all(&sw);
+	switchover_close(&sw);
 	return r < 0 ? err->code : 0;
 }

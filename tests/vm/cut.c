@@ -13,14 +13,18 @@
 
 #include "base/err.h"
 #include "dm/cut.h"
+#include "dm/stack.h"
 #include "dm/task.h"
 
 static int begin_epoch(const char *name, const char *epoch, uint64_t *ret_us,
 		       struct err *err)
 {
 	_cleanup_cut_ struct cut *cut = NULL;
-	int r = cut_prepare(&name, 1, epoch, &cut, err);
+	struct stack_disk disk = {0};
+	int r;
 
+	snprintf(disk.name, sizeof(disk.name), "%s", name);
+	r = cut_prepare(&disk, 1, epoch, &cut, err);
 	if (r == 0)
 		r = cut_run(cut, err);
 	if (r == 0)
