@@ -12,11 +12,14 @@
 #include <poll.h>
 #include <string.h>
 
+#include "base/io.h"
+#include "base/name.h"
 #include "job/interrupt.h"
 #include "job/mirror.h"
 #include "job/preseed-parts.h"
 #include "job/settle.h"
 #include "job/switchover.h"
+#include "repo/pending.h"
 #include "vm/control.h"
 
 #define WAIT_S (24 * 3600) /* for another run */
@@ -68,6 +71,11 @@ static int run_pass(struct preseed *preseed, struct err *err)
 	struct mirror_pass pass = {.number = report->nr_passes + 1};
 	int r = mirror_pass(&backup, &done, &pass, preseed->ui, err);
 
+	if (r == 0 && !pass.behind_known)
+		r = fail(err, -EAGAIN,
+			 "%s: it is not known what was written since the "
+			 "pass; see 'dsync-vm status'",
+			 preseed->name);
 	if (r == 0) {
 		learn_rate(preseed, &pass);
 		report->nr_passes++;
@@ -102,6 +110,25 @@ static int give_up(const struct preseed *preseed, struct err *err)
 		    (unsigned long long)last->estimate_ms,
 		    ui_size(written, last->left_bytes * 1000 / spent_ms),
 		    ui_size(brought, preseed->report->bytes_per_s));
+}
+
+/* What was brought to other places of that host would count as left, too. */
+static int forget_other_places(const struct preseed *preseed, struct err *err)
+{
+	_cleanup_pending_targets_ struct pending_targets *known = NULL;
+	_cleanup_free_ char *state_dir =
+		io_format(PLACE_STATE "/%s", preseed->uuid);
+	int r = state_dir ? pending_targets(state_dir, &known, err)
+			  : fail(err, -ENOMEM, "out of memory");
+
+	for (size_t i = 0; r == 0 && i < known->nr_targets; i++) {
+		const struct pending_target *target = &known->targets[i];
+
+		if (strcmp(target->location, preseed->request->uri) == 0 &&
+		    strcmp(target->repo_id, seed_target_id(preseed->seed)) != 0)
+			r = pending_forget(state_dir, target->repo_id, err);
+	}
+	return r;
 }
 
 /* Until what is left fits into the time that is allowed. */
@@ -245,7 +272,9 @@ static int run(struct preseed *preseed,
 	if (request->dry_run)
 		return seed_measure(preseed->seed,
 				    &preseed->report->bytes_per_s, err);
-	r = bring_near(preseed, passed, opaque, err);
+	r = forget_other_places(preseed, err);
+	if (r == 0)
+		r = bring_near(preseed, passed, opaque, err);
 	if (r < 0 || request->end == PRESEED_ONLY)
 		return r;
 	/* No pass had enough to send to tell. */
