@@ -118,3 +118,13 @@ limit_network() {
 		tc qdisc del dev eth0 root
 	fi
 }
+
+# delay_network MS: what is sent from here arrives so much later; without one, as
+# soon as it can.
+delay_network() {
+	if [ $# -gt 0 ]; then
+		tc qdisc replace dev eth0 root netem delay "$1ms"
+	else
+		tc qdisc del dev eth0 root
+	fi
+}

@@ -95,3 +95,19 @@ at_peer virsh -q destroy web1
 dsync-vm preseed --abort web1
 virsh -q start web1
 expect_clean web1
+
+# --- and once more, as it is shut down ---------------------------------------------
+
+at_peer virsh -q undefine web1
+virsh -q destroy web1
+# What it has over there is what it wrote there: nobody here knows that.
+expect_exit 1 preseed --offline 2>err
+grep 'is not empty' err
+preseed --offline --force
+expect_equal "$(at_peer virsh -q domstate web1)" 'shut off'
+expect_exit 1 virsh -q start web1
+at_peer virsh -q start web1
+there cat /dev/mapper/dsync-web1-vda | cmp - "$PWD/host/web1.raw"
+there cat /dev/mapper/dsync-web1-vdb | cmp - "$block"
+there dsync-vm backup web1 "$far" --no-freeze --output json >offline.json || :
+jq -c '[.exit_code, .disks[].full]' offline.json

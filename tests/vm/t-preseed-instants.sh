@@ -1,0 +1,262 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# A move that is cut off at one of its critical instants leaves the domain to one
+# host, with the right disks: while the last blocks are on their way it stays,
+# and when they are there and QEMU is gone here it is the other host's.
+# long
+# disks: 64M 1G
+# peer: 64M
+# timeout: 1200
+. "$TOP/tests/vm/lib.sh"
+. "$TOP/tests/vm/lib-backup.sh"
+. "$TOP/tests/vm/lib-peer.sh"
+
+make_host
+start_peer
+make_domain web1
+uri=qemu+ssh://there/system
+there mkdir "$PWD/host"
+places=(--create --disk "vdb=$PEER_DISKS" --max-downtime 60000)
+serve_ssh
+
+preseed() {
+	timeout 300 dsync-vm preseed web1 "$uri" "${places[@]}" "$@"
+}
+
+state_here() {
+	virsh -q domstate web1 | xargs
+}
+
+state_there() {
+	at_peer virsh -q domstate web1 2>/dev/null | xargs || :
+}
+
+# --- instants ----------------------------------------------------------------
+
+# A hook beside ours, on each side: at the operation in ./instant it runs ./deed, once.
+add_hook() {
+	cat <<-EOF
+	#!/bin/bash
+	cd $PWD
+	[ "\$1/\$2/\$3" = "web1/\$(cat instant 2>/dev/null)" ] || exit 0
+	rm instant
+	. ./deed
+	EOF
+}
+
+add_hook >/etc/libvirt/hooks/qemu.d/zz-test
+chmod +x /etc/libvirt/hooks/qemu.d/zz-test
+cleanup_fn rm /etc/libvirt/hooks/qemu.d/zz-test
+add_hook | ssh there 'cat >/etc/libvirt/hooks/qemu.d/zz-test
+	chmod +x /etc/libvirt/hooks/qemu.d/zz-test'
+
+# begin_move: in the background, $mover, with new blocks to bring, over a slow
+# line: there is time for what is to happen.
+begin_move() {
+	scribble web1 20
+	keep web1 was
+	delay_network 100
+	preseed --migrate >out 2>err &
+	mover=$!
+}
+
+# end_move: its exit code, in $moved; whatever it was, it comes to its end.
+end_move() {
+	moved=0
+	wait $mover || moved=$?
+	sed 's/^/said: /' err
+	[ $moved != 124 ] || fail 'it did not come to its end'
+}
+
+# The guest stands, and the last of its disks begins.
+wait_last() {
+	virsh -q event --domain web1 --event lifecycle --timeout 120
+	expect_equal "$(state_here)" paused
+}
+
+kill_mover() {
+	pkill -KILL -f '^dsync-vm preseed'
+}
+
+# --- and what is to be afterwards ------------------------------------------------
+
+runs_here() {
+	[ "$(state_here)" = running ]
+}
+
+runs_there() {
+	[ "$(state_there)" = running ]
+}
+
+# One that stands there, since it stayed here, is of no use.
+forget_there() {
+	[ -n "$(state_there)" ] || return 0
+	at_peer virsh -q destroy web1 || :
+	at_peer virsh -q undefine web1 || :
+}
+
+nobody_receives() {
+	there sh -c '! pgrep -f "[d]sync-vm target"'
+}
+
+expect_stayed() {
+	local disk
+	delay_network
+	wait_until 120 runs_here
+	wait_until 60 not pgrep -f 'dsync-vm watchdog'
+	for disk in vda vdb; do
+		cmp "was/$disk" "/dev/mapper/dsync-web1-$disk"
+	done
+	[ "$(state_there)" != running ] || fail 'it runs on both'
+	wait_until 120 nobody_receives
+	[ "$(state_there)" != running ] || fail 'it runs on both'
+	forget_there
+	expect_clean web1
+}
+
+# And it comes back, cold.
+expect_moved() {
+	local disk
+	delay_network
+	wait_until 120 runs_there
+	wait_until 60 not pgrep -f 'dsync-vm watchdog'
+	for disk in vda vdb; do
+		there cat "/dev/mapper/dsync-web1-$disk" | cmp - "was/$disk"
+	done
+	expect_equal "$(state_here)" 'shut off'
+	expect_exit 1 virsh -q start web1 2>refused
+	grep 'handed over' refused
+	forget_there
+	dsync-vm preseed --abort web1
+	virsh -q start web1
+}
+
+preseed
+
+# --- libvirt says no ---------------------------------------------------------------
+
+echo '=== refused over there'
+there sh -c "echo 'exit 1' >deed; echo migrate/begin >instant"
+begin_move
+end_move
+expect_equal "$moved" 1
+grep -q 'zz-test\|hook' err
+expect_stayed
+
+echo '=== cancelled'
+is_leaving() {
+	virsh -q domjobinfo web1 | grep -q Outgoing
+}
+
+begin_move
+wait_until 100 is_leaving
+virsh -q domjobabort web1
+end_move
+expect_equal "$moved" 1
+expect_stayed
+
+# --- while the last blocks are on their way --------------------------------------------
+
+echo '=== told to end, in the last blocks'
+begin_move
+wait_last
+pkill -TERM -f '^dsync-vm preseed'
+end_move
+echo "it ended with $moved"
+if [ "$moved" = 0 ]; then
+	expect_moved
+else
+	expect_stayed
+fi
+
+echo '=== killed in the last blocks'
+begin_move
+wait_last
+kill_mover
+end_move
+expect_stayed
+
+echo '=== no network in the last blocks'
+begin_move
+wait_last
+cut_network
+end_move
+expect_equal "$(state_here)" running
+mend_network
+expect_stayed
+
+# --- when it has left --------------------------------------------------------------
+
+echo '=== killed when it has left'
+echo "pkill -KILL -f '^dsync-vm preseed'" >deed
+echo release/end >instant
+begin_move
+end_move
+[ ! -e instant ] || fail 'it was not killed'
+expect_moved
+
+echo '=== no network when it has left'
+{
+	declare -f cut_network
+	echo cut_network
+} >deed
+echo release/end >instant
+begin_move
+end_move
+[ ! -e instant ] || fail 'the network was not cut'
+expect_equal "$moved" 1
+grep 'tried again' err
+expect_equal "$(state_here)" 'shut off'
+expect_exit 1 virsh -q start web1
+mend_network
+expect_moved
+
+echo '=== the other host loses its power when it has left'
+echo 'echo "peer kill" >/dev/ttyS1' >deed
+echo release/end >instant
+virsh -q autostart web1
+begin_move
+end_move
+[ ! -e instant ] || fail 'it was not killed'
+expect_equal "$moved" 1
+delay_network
+
+# Nobody starts it here, but who knows.
+kill "$(cat /run/libvirtd.pid)"
+wait_until 30 not pgrep -x libvirtd
+rm -rf /run/libvirt/qemu/autostarted
+libvirtd --daemon --pid-file /run/libvirtd.pid
+wait_until 60 virsh -q list
+expect_equal "$(state_here)" 'shut off'
+expect_exit 1 virsh -q start web1
+pkill -f 'dsync-vm watchdog' || :
+dsync-vm preseed --abort web1 2>err
+cat err
+grep 'does not answer' err
+virsh -q start web1
+for disk in vda vdb; do
+	cmp "was/$disk" "/dev/mapper/dsync-web1-$disk"
+done
+virsh -q autostart --disable web1
+
+# --- and there is a way back --------------------------------------------------------
+
+echo '=== there, and back again'
+start_peer
+there mkdir "$PWD/host"
+preseed --force
+preseed --migrate
+wait_until 60 runs_there
+at_peer scribble web1 20
+for disk in vda vdb; do
+	there cat "/dev/mapper/dsync-web1-$disk" >"was/$disk"
+done
+there dsync-vm preseed web1 qemu+ssh://here/system --force \
+	--disk "vdb=$block" --max-downtime 60000 --migrate
+expect_equal "$(state_here)" running
+expect_equal "$(state_there)" 'shut off'
+for disk in vda vdb; do
+	cmp "was/$disk" "/dev/mapper/dsync-web1-$disk"
+done
+expect_exit 1 at_peer virsh -q start web1
