@@ -33,6 +33,9 @@ static int measure(const struct backup_request *request,
 	for (size_t i = 0; r == 0 && i < status.nr_disks; i++) {
 		const struct status_disk *disk = &status.disks[i];
 
+		/* Nobody wrote to it since. */
+		if (disk->state == STATUS_STOPPED)
+			continue;
 		for (size_t j = 0; j < disk->nr_targets; j++) {
 			const struct status_target *target = &disk->targets[j];
 
