@@ -69,6 +69,10 @@ static void become(const char *const argv[], int talk_fd, int stderr_fd,
 
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	/* What we ignore it may have to hear. */
+	signal(SIGINT, SIG_DFL);
+	signal(SIGTERM, SIG_DFL);
+	signal(SIGHUP, SIG_DFL);
 	setpgid(0, 0);
 	/* Not SIGTERM: a qemu-nbd that is still starting forgets it. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -22,13 +22,10 @@ const volatile sig_atomic_t *interrupt_catch(void)
 	return &interrupted;
 }
 
-void interrupt_block(void)
+/* Blocked they would be only in this thread. */
+void interrupt_ignore(void)
 {
-	sigset_t signals;
-
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGINT);
-	sigaddset(&signals, SIGTERM);
-	sigaddset(&signals, SIGHUP);
-	pthread_sigmask(SIG_BLOCK, &signals, NULL);
+	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
 }

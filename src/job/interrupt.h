@@ -14,5 +14,6 @@
  */
 const volatile sig_atomic_t *interrupt_catch(void);
 
-/* From now on they wait until the process has ended by itself. */
-void interrupt_block(void);
+/* From now on, whichever thread they come to, the process goes on to its end. A
+ * flag that is set stays set. */
+void interrupt_ignore(void);

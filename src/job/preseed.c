@@ -24,7 +24,6 @@
 
 #define WAIT_S (24 * 3600) /* for another run */
 #define SHUTDOWN_MS (300 * 1000)
-#define FIXED_MS 100          /* of standing, whatever is left */
 #define RATE_LEAST_BYTES 4096 /* less sent says nothing of a rate */
 
 /* ------------------------------------------------------------------ passes */
@@ -41,15 +40,6 @@ static void learn_rate(struct preseed *preseed, const struct mirror_pass *pass)
 	bytes_per_s = pass->sent_bytes * 1000 / (spent_ms ? spent_ms : 1);
 	if (bytes_per_s > preseed->report->bytes_per_s)
 		preseed->report->bytes_per_s = bytes_per_s;
-}
-
-static uint64_t estimate_ms(const struct preseed *preseed, uint64_t left_bytes)
-{
-	uint64_t bytes_per_s = preseed->report->bytes_per_s;
-
-	return FIXED_MS + 8 * seed_round_trip_ms(preseed->seed) +
-	       (left_bytes ? left_bytes * 1000 / (bytes_per_s ? bytes_per_s : 1)
-			   : 0);
 }
 
 static int run_pass(struct preseed *preseed, struct err *err)
@@ -87,7 +77,9 @@ static int run_pass(struct preseed *preseed, struct err *err)
 			.sent_bytes = pass.sent_bytes,
 			.spent_ms = done.spent_ms,
 			.left_bytes = pass.behind_bytes,
-			.estimate_ms = estimate_ms(preseed, pass.behind_bytes),
+			.estimate_ms = switchover_estimate_ms(
+				preseed->seed, pass.behind_bytes,
+				report->bytes_per_s),
 		};
 	}
 	backup_report_free(&done);

@@ -169,9 +169,18 @@ static uint64_t takes_ms(uint64_t bytes, uint64_t bytes_per_s)
 	return bytes * 1000 / (bytes_per_s ? bytes_per_s : 1);
 }
 
-static uint64_t fixed_ms(const struct switchover *sw)
+uint64_t switchover_estimate_ms(const struct seed *seed, uint64_t left_bytes,
+				uint64_t bytes_per_s)
 {
-	return FIXED_MS + ROUND_TRIPS * seed_round_trip_ms(sw->request->seed);
+	return FIXED_MS + ROUND_TRIPS * seed_round_trip_ms(seed) +
+	       takes_ms(left_bytes, bytes_per_s);
+}
+
+/* The same of what is left now. */
+static uint64_t estimate_ms(const struct switchover *sw, uint64_t left_bytes)
+{
+	return switchover_estimate_ms(sw->request->seed, left_bytes,
+				      sw->bytes_per_s);
 }
 
 /* What there is to look at while the migration goes on. */
@@ -199,9 +208,8 @@ static int hold_back(struct switchover *sw, uint64_t ram_ms, bool *ret_near,
 		r = switchover_prepare_last(sw, err);
 	if (r == 0)
 		r = switchover_left_bytes(sw, &left_bytes, err);
-	*ret_near =
-		ram_ms + takes_ms(left_bytes, sw->bytes_per_s) + fixed_ms(sw) <=
-		sw->request->max_downtime_ms;
+	*ret_near = ram_ms + estimate_ms(sw, left_bytes) <=
+		    sw->request->max_downtime_ms;
 	return r;
 }
 
@@ -275,7 +283,7 @@ static int come_near(struct switchover *sw, struct err *err)
 		/* Half of the time is for each of them. */
 		if (tries > MAX_TRIES || ram.iterations > MAX_TRIES)
 			return too_fast(sw, err);
-		if (ram.total_bytes && (ram_ms + fixed_ms(sw)) * 2 <=
+		if (ram.total_bytes && (ram_ms + estimate_ms(sw, 0)) * 2 <=
 					       sw->request->max_downtime_ms) {
 			tries++;
 			r = hold_back(sw, ram_ms, &near, err);
@@ -327,7 +335,7 @@ static int stop_guest(struct switchover *sw, struct err *err)
 	int r;
 
 	/* From here on it is faster to finish than to undo. */
-	interrupt_block();
+	interrupt_ignore();
 	if (*sw->cancelled)
 		return fail(err, -EINTR, "interrupted");
 	switchover_alive(sw);

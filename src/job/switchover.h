@@ -15,7 +15,7 @@
  *	resume       there
  *
  * Whatever fails before QEMU is gone here is undone, and the guest goes on
- *here. Nothing that goes wrong afterwards has it run twice: see settle.h.
+ * here. Nothing that goes wrong afterwards has it run twice: see settle.h.
  */
 #pragma once
 
@@ -44,6 +44,11 @@ struct switchover_report {
 	uint64_t last_bytes;   /* shipped of its disks while it stood */
 	uint64_t before_bytes; /* and since the migration began */
 };
+
+/* An estimate of how long the guest stands while so much is shipped of its
+ * disks, its memory aside. */
+uint64_t switchover_estimate_ms(const struct seed *seed, uint64_t left_bytes,
+				uint64_t bytes_per_s);
 
 /*
  * Moves it. 0: it is over there, and goes on if it ran here. -EAGAIN: the guest
