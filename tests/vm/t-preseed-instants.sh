@@ -19,9 +19,10 @@ uri=qemu+ssh://there/system
 there mkdir "$PWD/host"
 places=(--create --disk "vdb=$PEER_DISKS" --max-downtime 60000)
 serve_ssh
+cleanup_fn eval 'kill "$(cat /run/sshd/pid)"'
 
 preseed() {
-	timeout 300 dsync-vm preseed web1 "$uri" "${places[@]}" "$@"
+	dsync-vm preseed web1 "$uri" "${places[@]}" "$@"
 }
 
 state_here() {
@@ -52,12 +53,14 @@ add_hook | ssh there 'cat >/etc/libvirt/hooks/qemu.d/zz-test
 	chmod +x /etc/libvirt/hooks/qemu.d/zz-test'
 
 # begin_move: in the background, $mover, with new blocks to bring, over a slow
-# line: there is time for what is to happen.
+# line: there is time for what is to happen. What libvirt tells of it is in ./events.
 begin_move() {
 	scribble web1 20
 	keep web1 was
-	delay_network 100
-	preseed --migrate >out 2>err &
+	delay_network 300
+	stdbuf -oL virsh -q event --domain web1 --event lifecycle --loop >events &
+	watcher=$!
+	dsync-vm preseed web1 "$uri" "${places[@]}" --migrate >out 2>err &
 	mover=$!
 }
 
@@ -66,17 +69,18 @@ end_move() {
 	moved=0
 	wait $mover || moved=$?
 	sed 's/^/said: /' err
-	[ $moved != 124 ] || fail 'it did not come to its end'
+	kill $watcher
+	wait $watcher || :
 }
 
-# The guest stands, and the last of its disks begins.
-wait_last() {
-	virsh -q event --domain web1 --event lifecycle --timeout 120
-	expect_equal "$(state_here)" paused
-}
-
-kill_mover() {
-	pkill -KILL -f '^dsync-vm preseed'
+# in_last COMMAND...: runs it as the guest stands, and the last of its disks begins.
+in_last() {
+	while [ ! -s events ]; do
+		kill -0 $mover || fail 'it never stood'
+		pause 0.01
+	done
+	"$@"
+	cat events
 }
 
 # --- and what is to be afterwards ------------------------------------------------
@@ -160,27 +164,20 @@ expect_stayed
 
 echo '=== told to end, in the last blocks'
 begin_move
-wait_last
-pkill -TERM -f '^dsync-vm preseed'
+in_last kill -TERM $mover
 end_move
-echo "it ended with $moved"
-if [ "$moved" = 0 ]; then
-	expect_moved
-else
-	expect_stayed
-fi
+expect_equal "$moved" 0
+expect_moved
 
 echo '=== killed in the last blocks'
 begin_move
-wait_last
-kill_mover
+in_last kill -KILL $mover
 end_move
 expect_stayed
 
 echo '=== no network in the last blocks'
 begin_move
-wait_last
-cut_network
+in_last cut_network
 end_move
 expect_equal "$(state_here)" running
 mend_network
