@@ -12,7 +12,7 @@
  *
  * A domain whose disks are being restored in place, or were so only in part
  * (dm/restoring.h), does not start, and neither does one that was handed over
- *to another host.
+ * to another host.
  *
  * A domain that starts on a disk without our device in front writes past what
  * is known of it: that is then not believed any more (dm/trust.h), and if this
@@ -133,9 +133,8 @@ static int drop_leftovers(const struct vm_domain *domain, struct err *err)
 static int check_here(const struct vm_domain *domain, const char *state_dir,
 		      struct err *err)
 {
-	return handover_is_let_in(domain->uuid)
-		       ? 0
-		       : handover_check(state_dir, err);
+	return handover_has_come(domain->uuid) ? 0
+					       : handover_check(state_dir, err);
 }
 
 /* With stack.lock held. */
@@ -279,7 +278,7 @@ static int on_migrate(char **xml, struct err *err)
 	int r = vm_domain_parse(*xml, &domain, err);
 
 	if (r == 0 && handover_is_let_in(domain->uuid))
-		return 0;
+		return handover_comes(domain->uuid, err);
 	for (size_t i = 0; r == 0 && i < domain->nr_disks; i++)
 		if (domain->disks[i].name[0])
 			return fail(err, -EOPNOTSUPP,

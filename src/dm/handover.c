@@ -17,6 +17,7 @@
 /* URI, then a word for each of the others, a line each. */
 #define LEFT "left"
 #define RUNNING "running"
+#define WHOLE "whole\n"
 
 static char *mark_path(const char *state_dir, const char *name)
 {
@@ -114,19 +115,23 @@ int handover_check(const char *state_dir, struct err *err)
 			    "there, 'dsync-vm preseed --abort' gives it back "
 			    "to this host",
 			    handover.uri);
-	if (handover_is_arriving(state_dir))
-		return fail(err, -EBUSY,
-			    "its move to this host was cut off, and its disks "
-			    "here are not complete: it is where it came from; "
-			    "move it again, or 'virsh undefine' it here");
-	return 0;
+	if (!handover_is_arriving(state_dir))
+		return 0;
+	return fail(err, -EBUSY,
+		    "its move to this host did not come to its end, and its "
+		    "disks here %s: it may run where it came from, and moves "
+		    "on from there; if that host is gone, 'dsync-vm preseed "
+		    "--abort' lets it be started here",
+		    handover_is_whole(state_dir) ? "are whole"
+						 : "are not complete");
 }
 
-int handover_arrive(const char *state_dir, struct err *err)
+int handover_arrive(const char *state_dir, bool whole, struct err *err)
 {
 	_cleanup_free_ char *path = mark_path(state_dir, "arriving");
 
-	return path ? io_replace_file(path, "", 0, 0600, err)
+	return path ? io_replace_file(path, WHOLE, whole ? strlen(WHOLE) : 0,
+				      0600, err)
 		    : fail(err, -ENOMEM, "out of memory");
 }
 
@@ -142,22 +147,39 @@ bool handover_is_arriving(const char *state_dir)
 	return !path || access(path, F_OK) == 0 || errno != ENOENT;
 }
 
+bool handover_is_whole(const char *state_dir)
+{
+	_cleanup_free_ char *path = mark_path(state_dir, "arriving");
+	_cleanup_free_ char *text = NULL;
+
+	return path && io_read_file(path, MAX_BYTES, &text, NULL, NULL) == 0 &&
+	       strcmp(text, WHOLE) == 0;
+}
+
 static char *incoming_path(const char *domain_uuid)
 {
 	return io_format(PLACE_RUN "/%s/incoming", domain_uuid);
 }
 
+static char *coming_path(const char *domain_uuid)
+{
+	return io_format(PLACE_RUN "/%s/coming", domain_uuid);
+}
+
 int handover_let_in(const char *domain_uuid, struct err *err)
 {
 	_cleanup_free_ char *path = incoming_path(domain_uuid);
+	_cleanup_free_ char *coming = coming_path(domain_uuid);
 	_cleanup_close_ int fd = -1;
 
-	if (!path)
+	if (!path || !coming)
 		return fail(err, -ENOMEM, "out of memory");
 	fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return fail_errno(err, errno == EWOULDBLOCK ? -EBUSY : -errno,
 				  "%s", path);
+	if (unlink(coming) < 0 && errno != ENOENT)
+		return fail_errno(err, -errno, "%s", coming);
 	if (ftruncate(fd, 0) < 0 || dprintf(fd, "%d\n", getpid()) < 0)
 		return fail_errno(err, -errno, "%s", path);
 	return TAKE_FD(fd);
@@ -171,7 +193,7 @@ void handover_tell(const char *domain_uuid)
 	if (path && handover_is_let_in(domain_uuid) &&
 	    io_read_file(path, MAX_BYTES, &pid, NULL, NULL) == 0 &&
 	    atoi(pid) > 0)
-		kill(atoi(pid), SIGTERM);
+		kill(atoi(pid), HANDOVER_SIGNAL);
 }
 
 bool handover_is_let_in(const char *domain_uuid)
@@ -182,4 +204,19 @@ bool handover_is_let_in(const char *domain_uuid)
 
 	return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 &&
 	       errno == EWOULDBLOCK;
+}
+
+int handover_comes(const char *domain_uuid, struct err *err)
+{
+	_cleanup_free_ char *path = coming_path(domain_uuid);
+
+	return path ? io_replace_file(path, "", 0, 0600, err)
+		    : fail(err, -ENOMEM, "out of memory");
+}
+
+bool handover_has_come(const char *domain_uuid)
+{
+	_cleanup_free_ char *path = coming_path(domain_uuid);
+
+	return path && unlink(path) == 0 && handover_is_let_in(domain_uuid);
 }

@@ -15,13 +15,20 @@
  *
  *	/run/dsync-vm/UUID/incoming	locked by the process that receives it,
  *					and no migration is let in without
- *	STATE_DIR/arriving		durable, until the move is final: its
- *					disks are of no use before, and nothing
- *					else starts it
+ *	/run/dsync-vm/UUID/coming	one was, and QEMU is about to start for
+ *					it, and for nothing else
+ *	STATE_DIR/arriving		durable, until the move is final, and
+ *					nothing else starts it; its disks are of
+ *					no use before this says "whole"
  */
 #pragma once
 
+#include <signal.h>
 #include <stdbool.h>
+
+/* To the process that receives it: the domain has left the other host. One that
+ * nobody else sends, as when a host goes down. */
+#define HANDOVER_SIGNAL SIGUSR1
 
 struct err;
 
@@ -51,10 +58,12 @@ int handover_read(const char *state_dir, struct handover *ret_handover,
  * do. */
 int handover_check(const char *state_dir, struct err *err);
 
-/* It begins to arrive here; the move is final, or was given up. Durable. */
-int handover_arrive(const char *state_dir, struct err *err);
+/* It begins to arrive here, or all of its disks have; the move is final, or was
+ * given up. Durable. */
+int handover_arrive(const char *state_dir, bool whole, struct err *err);
 int handover_arrived(const char *state_dir, struct err *err);
 bool handover_is_arriving(const char *state_dir);
+bool handover_is_whole(const char *state_dir);
 
 /* Lets a migration of the domain in, until the descriptor that is returned is
  * closed, however that happens. -EBUSY: another process does. */
@@ -65,3 +74,11 @@ void handover_tell(const char *domain_uuid);
 
 /* Whether one may come in now. */
 bool handover_is_let_in(const char *domain_uuid);
+
+/*
+ * Hook only: a migration is let in, and what is prepared next is for that one;
+ * whether it was, which counts once. Whoever else starts it at that time is not
+ * let in.
+ */
+int handover_comes(const char *domain_uuid, struct err *err);
+bool handover_has_come(const char *domain_uuid);

@@ -150,8 +150,8 @@ static int create_dsync(const struct stack_disk *disk, const struct loop *data,
 
 static int create_with_meta(const struct stack_disk *disk,
 			    const char *state_dir, const struct loop *data,
-			    struct device_line *table, const char **ret_why,
-			    struct err *err)
+			    struct device_line *table, bool *ret_trusted,
+			    const char **ret_why, struct err *err)
 {
 	_cleanup_meta_place_ struct meta_place place = {0};
 	_cleanup_loop_ struct loop meta = {.fd = -1};
@@ -160,16 +160,15 @@ static int create_with_meta(const struct stack_disk *disk,
 		.target = disk->target,
 		.data = disk->path,
 	};
-	bool trusted;
 	int r = meta_place_find(disk->domain_name, disk->domain_uuid,
 				disk->target, &place, err);
 
 	trust.meta = place.path;
 	if (r == 0)
-		r = trust_check(&trust, &trusted, ret_why, err);
+		r = trust_check(&trust, ret_trusted, ret_why, err);
 	if (r == 0)
-		r = meta_open(&place, table->length_sectors, trusted, &meta,
-			      err);
+		r = meta_open(&place, table->length_sectors, *ret_trusted,
+			      &meta, err);
 	if (r == 0)
 		r = trust_begin(&trust, err);
 	return r < 0 ? r : create_dsync(disk, data, &meta, table, err);
@@ -208,13 +207,15 @@ static int create(const struct stack_disk *disk,
 	if (r < 0)
 		return r;
 	ret_report->state = tracked ? STACK_TRACKED : STACK_LINEAR;
-	if (tracked && create_with_meta(disk, state_dir, &data, &table, &why,
-					&failure) == 0) {
+	if (tracked &&
+	    create_with_meta(disk, state_dir, &data, &table,
+			     &ret_report->trusted, &why, &failure) == 0) {
 		if (*why)
 			snprintf(ret_report->note, sizeof(ret_report->note),
 				 "tracking begins anew: %s", why);
 		return 0;
 	}
+	ret_report->trusted = false;
 	if (tracked)
 		snprintf(ret_report->note, sizeof(ret_report->note),
 			 "changes are kept in memory only, until it stops: %s",
@@ -290,6 +291,7 @@ int stack_build(const struct stack_disk *disk, struct stack_report *ret_report,
 		return r < 0 ? r : create(disk, ret_report, err);
 	}
 	ret_report->state = state;
+	ret_report->trusted = state == STACK_TRACKED;
 	return info.suspended ? device_resume(disk->name, err) : 0;
 }
 

@@ -38,6 +38,7 @@ enum stack_state {
 /* What building has come to. */
 struct stack_report {
 	enum stack_state state; /* STACK_TRACKED or STACK_LINEAR */
+	bool trusted;           /* what is tracked is all that was written */
 	char note[700];         /* what the admin should know; "": nothing */
 };
 

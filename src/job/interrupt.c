@@ -23,9 +23,14 @@ const volatile sig_atomic_t *interrupt_catch(void)
 }
 
 /* Blocked they would be only in this thread. */
-void interrupt_ignore(void)
+bool interrupt_ignore(void)
 {
+	bool came;
+
 	signal(SIGINT, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
+	came = interrupted;
+	interrupted = 0;
+	return came;
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <signal.h>
+#include <stdbool.h>
 
 /*
  * Catches SIGINT, SIGTERM and SIGHUP from now on. Returns the flag that they
@@ -14,6 +15,6 @@
  */
 const volatile sig_atomic_t *interrupt_catch(void);
 
-/* From now on, whichever thread they come to, the process goes on to its end. A
- * flag that is set stays set. */
-void interrupt_ignore(void);
+/* From now on, whichever thread they come to, the process goes on to its end,
+ * and the flag stays unset. True: it was set. */
+bool interrupt_ignore(void);

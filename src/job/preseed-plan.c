@@ -253,11 +253,17 @@ void preseed_plan_clear(struct preseed *preseed)
 char *preseed_make_xml(void *opaque, const char *xml, struct err *err)
 {
 	const struct preseed *preseed = opaque;
+	_cleanup_vm_domain_ struct vm_domain *domain = NULL;
 	_cleanup_free_ char *whole = strdup(xml);
 	char *moved = NULL;
 	int r = whole ? vm_record_recover(&whole, err)
 		      : fail(err, -ENOMEM, "out of memory");
 
+	if (r == 0)
+		r = vm_domain_parse(whole, &domain, err);
+	/* The passes took their time: it may have got another disk. */
+	if (r == 0)
+		r = check_whole(domain, err);
 	if (r == 0)
 		r = vm_xml_moved(whole, preseed->moved, preseed->nr_disks,
 				 &moved, err);

@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/io.h"
 #include "dm/cut.h"
+#include "dm/handover.h"
 #include "dm/image-lock.h"
 #include "dm/tracker.h"
 #include "job/receiver-parts.h"
@@ -121,7 +122,7 @@ static int hear_of_release(struct err *err)
 	sigset_t told;
 
 	sigemptyset(&told);
-	sigaddset(&told, SIGTERM);
+	sigaddset(&told, HANDOVER_SIGNAL);
 	return pthread_sigmask(SIG_BLOCK, &told, NULL)
 		       ? fail(err, -EINVAL, "signals")
 		       : 0;
@@ -148,6 +149,8 @@ int receiver_finish(struct receiver *receiver, const char *xml, struct err *err)
 		r = vm_record_save(receiver->uuid, xml, err);
 	if (r == 0)
 		r = hear_of_release(err);
+	if (r == 0)
+		r = handover_arrive(receiver->state_dir, true, err);
 	receiver->finished = r == 0;
 	return r;
 }

@@ -206,6 +206,22 @@ static int serve(struct receiver *receiver, size_t i, struct err *err)
 		    : fail(err, -ENOMEM, "out of memory");
 }
 
+/*
+ * Where it was before, its disks are what it would be started from, should the
+ * other host be lost: no more, from the first block that comes.
+ */
+static int mark_incomplete(const struct receiver *receiver, struct err *err)
+{
+	_cleanup_handover_ struct handover handover = {0};
+	int r = handover_read(receiver->state_dir, &handover, err);
+
+	if (r < 0)
+		return r;
+	if (!handover.uri && !handover_is_arriving(receiver->state_dir))
+		return 0;
+	return handover_arrive(receiver->state_dir, false, err);
+}
+
 static int take_disks(struct receiver *receiver,
 		      const struct receiver_domain *domain, struct err *err)
 {
@@ -220,6 +236,8 @@ static int take_disks(struct receiver *receiver,
 	if (r < 0 || domain->look_only)
 		return r;
 	r = bring_up(receiver, err);
+	if (r == 0)
+		r = mark_incomplete(receiver, err);
 	for (size_t i = 0; i < receiver->nr_disks && r == 0; i++)
 		r = serve(receiver, i, err);
 	return r;
@@ -264,6 +282,11 @@ bool receiver_has_created(const struct receiver *receiver, size_t i)
 	return receiver->disks[i].place.created;
 }
 
+bool receiver_is_trusted(const struct receiver *receiver, size_t i)
+{
+	return receiver->reports[i].trusted;
+}
+
 bool receiver_is_block(const struct receiver *receiver, size_t i)
 {
 	return receiver->disks[i].place.block;
@@ -276,25 +299,28 @@ struct ship_server *receiver_server(const struct receiver *receiver, size_t i)
 
 /* ------------------------------------------------------------ the handover */
 
-int receiver_arm(struct receiver *receiver, struct err *err)
+static int let_in(struct receiver *receiver, struct err *err)
 {
 	_cleanup_close_ int lock =
 		use_lock(receiver->uuid, USE_LOCK_WAIT_MS, err);
-	int r;
 
 	if (lock < 0)
 		return lock;
-	if (receiver->look_only)
-		return fail(err, -EPROTO, "out of turn");
-	if (receiver->armed)
-		return 0;
-	r = handover_arrive(receiver->state_dir, err);
-	if (r < 0)
-		return r;
 	receiver->incoming_fd = handover_let_in(receiver->uuid, err);
 	if (receiver->incoming_fd < 0)
 		return receiver->incoming_fd;
-	r = use_unclaim(receiver->uuid, receiver->user_fd, err);
+	return use_unclaim(receiver->uuid, receiver->user_fd, err);
+}
+
+int receiver_arm(struct receiver *receiver, bool live, struct err *err)
+{
+	int r;
+
+	if (receiver->look_only || receiver->armed)
+		return fail(err, -EPROTO, "out of turn");
+	r = handover_arrive(receiver->state_dir, false, err);
+	if (r == 0 && live)
+		r = let_in(receiver, err);
 	receiver->armed = r == 0;
 	return r;
 }
@@ -303,7 +329,7 @@ int receiver_hold(struct receiver *receiver, struct err *err)
 {
 	int r = 0;
 
-	if (!receiver->armed || receiver->finished)
+	if (receiver->incoming_fd < 0 || receiver->finished)
 		return fail(err, -EPROTO, "out of turn");
 	drop_guest_locks(receiver);
 	for (size_t i = 0; i < receiver->nr_disks && r == 0; i++) {
@@ -340,7 +366,8 @@ int receiver_release(struct receiver *receiver, struct err *err)
 /*
  * libvirt ends a QEMU that came in and whose migration was not finished, as
  * soon as it has lost the client; then its release is here.  One that was
- * finished is let go by who knows that it is nowhere else, with SIGTERM.
+ * finished is let go by who knows that it is nowhere else.  Whoever ends this
+ * process otherwise, as a shutdown does, leaves the mark: it is not started.
  */
 bool receiver_is_needed(const struct receiver *receiver)
 {
@@ -354,10 +381,10 @@ void receiver_linger(struct receiver *receiver)
 	sigset_t told;
 
 	sigemptyset(&told);
-	sigaddset(&told, SIGTERM);
+	sigaddset(&told, HANDOVER_SIGNAL);
 	while (receiver_is_needed(receiver))
 		if (receiver->finished &&
-		    sigtimedwait(&told, NULL, &pause) == SIGTERM)
+		    sigtimedwait(&told, NULL, &pause) == HANDOVER_SIGNAL)
 			(void)receiver_release(receiver, NULL);
 		else if (!receiver->finished)
 			nanosleep(&pause, NULL);

@@ -5,7 +5,7 @@
  *
  *	receiver_open()    the disks are there, and nobody else uses them
  *	...                what comes is written to ->server
- *	receiver_arm()     a migration of the domain may come in
+ *	receiver_arm()     from now on it is about the whole domain
  *	receiver_hold()    its QEMU is here, and cannot go on
  *	receiver_finish()  nothing more comes: tracking begins
  *	receiver_release() the domain has left the other host
@@ -68,13 +68,17 @@ bool receiver_domain_runs(const struct receiver_domain *domain);
 /* Whether the file of the disk @i was made by this one, or would be. */
 bool receiver_has_created(const struct receiver *receiver, size_t i);
 
+/* Whether nothing was written to the disk but what came by way of receivers. */
+bool receiver_is_trusted(const struct receiver *receiver, size_t i);
+
 /* Whether it is a block device. */
 bool receiver_is_block(const struct receiver *receiver, size_t i);
 
 /* Where what comes for the disk @i is written; NULL: nothing may come now. */
 struct ship_server *receiver_server(const struct receiver *receiver, size_t i);
 
-int receiver_arm(struct receiver *receiver, struct err *err);
+/* @live: a migration of it may come in; else nothing starts it. */
+int receiver_arm(struct receiver *receiver, bool live, struct err *err);
 
 /*
  * QEMU has come in: it is kept from going on by the image locks, where it has a

@@ -19,8 +19,8 @@
 #define MEASURE_BYTES (16u << 20)
 
 struct disk {
-	const char *name;
-	bool created, block, replace;
+	const char *name, *device;
+	bool created, trusted, block, replace;
 	char token[FAR_TOKEN_SIZE];
 };
 
@@ -31,6 +31,7 @@ struct seed {
 	char id[UUID_SIZE];
 	struct disk *disks;
 	size_t nr_disks;
+	unsigned int nr_passes;
 };
 
 bool seed_is_uri(const char *uri)
@@ -104,6 +105,8 @@ static int take_disk(const struct json_object *json, struct disk *disk,
 	if (r == 0)
 		r = json_get_bool(json, "created", &disk->created, err);
 	if (r == 0)
+		r = json_get_bool(json, "trusted", &disk->trusted, err);
+	if (r == 0)
 		r = json_get_bool(json, "block", &disk->block, err);
 	if (r == 0 && (size_t)snprintf(disk->token, sizeof(disk->token), "%s",
 				       token) >= sizeof(disk->token))
@@ -145,6 +148,7 @@ static int introduce(struct seed *seed, const struct seed_domain *domain,
 	seed->nr_disks = domain->nr_disks;
 	for (size_t i = 0; i < domain->nr_disks; i++) {
 		seed->disks[i].name = domain->disks[i].disk;
+		seed->disks[i].device = domain->disks[i].name;
 		seed->disks[i].replace = domain->disks[i].replace;
 	}
 	r = far_call(seed->far, describe(domain), NULL, 0, 0, &reply, err);
@@ -247,6 +251,18 @@ bool seed_has_created(const struct seed *seed, const char *disk)
 	return known && known->created;
 }
 
+const char *seed_device(const struct seed *seed, const char *disk)
+{
+	return find_disk(seed, disk)->device;
+}
+
+bool seed_is_trusted(const struct seed *seed, const char *disk)
+{
+	const struct disk *known = find_disk(seed, disk);
+
+	return known && known->trusted;
+}
+
 bool seed_is_block(const struct seed *seed, const char *disk)
 {
 	const struct disk *known = find_disk(seed, disk);
@@ -321,9 +337,22 @@ int seed_measure(struct seed *seed, uint64_t *ret_bytes_per_s, struct err *err)
 	return r;
 }
 
-int seed_arm(struct seed *seed, struct err *err)
+void seed_begin_pass(struct seed *seed)
 {
-	return call(seed, far_request("seed-arm"), NULL, 0, err);
+	if (seed->nr_passes++ == 0)
+		return;
+	for (size_t i = 0; i < seed->nr_disks; i++) {
+		seed->disks[i].created = false;
+		seed->disks[i].trusted = true;
+	}
+}
+
+int seed_arm(struct seed *seed, bool live, struct err *err)
+{
+	struct json_object *request = far_request("seed-arm");
+
+	json_add_bool(request, "live", live);
+	return call(seed, request, NULL, 0, err);
 }
 
 int seed_hold(struct seed *seed, struct err *err)

@@ -75,6 +75,12 @@ bool seed_may_overwrite(const struct seed *seed, const char *disk);
  * in it. */
 bool seed_has_created(const struct seed *seed, const char *disk);
 
+/* The device in front of it, here. */
+const char *seed_device(const struct seed *seed, const char *disk);
+
+/* Whether nobody but us wrote to the disk since it is brought there. */
+bool seed_is_trusted(const struct seed *seed, const char *disk);
+
 /* Whether it is a block device over there. */
 bool seed_is_block(const struct seed *seed, const char *disk);
 
@@ -92,8 +98,12 @@ int seed_ping(struct seed *seed, struct err *err);
 /* How fast something gets there. */
 int seed_measure(struct seed *seed, uint64_t *ret_bytes_per_s, struct err *err);
 
-/* Has the other host let a migration of the domain in. */
-int seed_arm(struct seed *seed, struct err *err);
+/* A pass begins: what the one before it sent to a file that it made is ours. */
+void seed_begin_pass(struct seed *seed);
+
+/* The other host has nothing start the domain there from now on; @live: but a
+ * migration. */
+int seed_arm(struct seed *seed, bool live, struct err *err);
 
 /* QEMU is there now: it is kept from going on. -EAGAIN: it is not. */
 int seed_hold(struct seed *seed, struct err *err);

@@ -92,6 +92,8 @@ static int open_door(struct serve *serve, size_t i, struct json_object *item,
 	json_add_string(item, "token", token);
 	json_add_bool(item, "created",
 		      receiver_has_created(serve->seed.receiver, i));
+	json_add_bool(item, "trusted",
+		      receiver_is_trusted(serve->seed.receiver, i));
 	return 0;
 }
 
@@ -167,9 +169,12 @@ static int take_number(const struct serve *serve, const struct serve_call *call,
 int serve_seed_arm(struct serve *serve, struct serve_call *call,
 		   struct err *err)
 {
+	bool live;
 	int r = check(serve, err);
 
-	return r < 0 ? r : receiver_arm(serve->seed.receiver, err);
+	if (r == 0)
+		r = json_get_bool(call->json, "live", &live, err);
+	return r < 0 ? r : receiver_arm(serve->seed.receiver, live, err);
 }
 
 int serve_seed_hold(struct serve *serve, struct serve_call *call,
@@ -235,12 +240,16 @@ int serve_seed_finish(struct serve *serve, struct serve_call *call,
 		   : fail(err, -ENOMEM, "out of memory");
 }
 
-/* Who has it lets go of it, if all has come. */
+/*
+ * Who has it lets go of it, if all has come; one that is gone had it all if it
+ * left word.  One that does not hear yet is asked again.
+ */
 static int release_other(struct serve_call *call, const char *uuid,
 			 struct err *err)
 {
 	_cleanup_free_ char *state_dir = io_format(PLACE_STATE "/%s", uuid);
 	uint64_t began_ms = ui_now_ms();
+	int r = 0;
 
 	if (!state_dir)
 		return fail(err, -ENOMEM, "out of memory");
@@ -248,8 +257,16 @@ static int release_other(struct serve_call *call, const char *uuid,
 	while (handover_is_arriving(state_dir) && handover_is_let_in(uuid) &&
 	       ui_now_ms() - began_ms < RELEASE_MS)
 		poll(NULL, 0, PAUSE_MS);
+	if (handover_is_whole(state_dir)) {
+		if (handover_is_let_in(uuid))
+			return fail(err, -EAGAIN,
+				    "who received it does not let go yet");
+		r = handover_end(state_dir, err);
+		if (r == 0)
+			r = handover_arrived(state_dir, err);
+	}
 	json_add_bool(call->reply, "arrived", !handover_is_arriving(state_dir));
-	return 0;
+	return r;
 }
 
 /* Of this connection's domain, or one whose connection was lost. */

@@ -4,12 +4,14 @@
 
 #include <poll.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/name.h"
 #include "dm/handover.h"
 #include "job/seed.h"
+#include "job/turn.h"
 #include "job/ui.h"
 #include "repo/mirror.h"
 #include "repo/pending.h"
@@ -26,6 +28,7 @@ struct settling {
 	struct vm_dom *dom;
 	char *state_dir;
 	struct handover mark;
+	int turn_fd; /* -1: not taken */
 	struct ui *ui;
 };
 
@@ -35,6 +38,8 @@ static void cleanup_settling(struct settling *settling)
 	vm_host_close(settling->host);
 	free(settling->state_dir);
 	handover_clear(&settling->mark);
+	if (settling->turn_fd >= 0)
+		close(settling->turn_fd);
 }
 
 static int look(struct settling *settling, const char *connect,
@@ -53,15 +58,47 @@ static int look(struct settling *settling, const char *connect,
 	return handover_read(settling->state_dir, &settling->mark, err);
 }
 
+/*
+ * Alone from here on: whoever moves it has the turn, and the mark is his.  Not
+ * while a host is called that may not answer: nobody else could do anything.
+ */
+static int mind(struct settling *settling, struct err *err)
+{
+	struct err why = {0};
+
+	if (settling->turn_fd >= 0)
+		return 0;
+	settling->turn_fd = turn_take(vm_dom_uuid(settling->dom),
+				      vm_dom_name(settling->dom), NULL, &why);
+	if (settling->turn_fd == -EBUSY)
+		return fail(
+			err, -EBUSY,
+			"%s: it is being moved, or another run has it; wait "
+			"for that, or end it",
+			vm_dom_name(settling->dom));
+	if (settling->turn_fd < 0)
+		return fail(err, settling->turn_fd, "%s", why.text);
+	handover_clear(&settling->mark);
+	return handover_read(settling->state_dir, &settling->mark, err);
+}
+
 /* ------------------------------------------------------------------ here */
 
-/* It was on its way: a migration that goes on is ended. */
-static int stay(struct settling *settling, struct err *err)
+/* It was on its way: a migration that goes on is ended. *@ret_here: QEMU is
+ * here, still. */
+static int stay(struct settling *settling, bool *ret_here, struct err *err)
 {
 	uint64_t began_ms = ui_now_ms();
 	struct vm_dom_state state;
-	int r;
+	int r = mind(settling, err);
 
+	if (r < 0)
+		return r;
+	if (settling->mark.left)
+		return fail(err, -EBUSY,
+			    "%s: is on %s, and yet there is a QEMU of it here; "
+			    "'virsh destroy' ends that",
+			    vm_dom_name(settling->dom), settling->mark.uri);
 	while (vm_dom_is_migrating(settling->dom)) {
 		vm_dom_abort_migration(settling->dom);
 		if (ui_now_ms() - began_ms > ABORT_MS)
@@ -72,7 +109,10 @@ static int stay(struct settling *settling, struct err *err)
 		poll(NULL, 0, PAUSE_MS);
 	}
 	r = vm_dom_state(settling->dom, &state, err);
-	if (r == 0 && state.active && settling->mark.running)
+	*ret_here = r == 0 && state.active;
+	if (!*ret_here)
+		return r;
+	if (settling->mark.running)
 		r = vm_dom_go_on(settling->dom, err);
 	return r < 0 ? r : handover_end(settling->state_dir, err);
 }
@@ -97,6 +137,11 @@ static int go_on_there(struct settling *settling, struct vm_dom *there,
 	}
 	if (r < 0)
 		return fail(err, r, "%s: %s", settling->mark.uri, why.text);
+	if (settling->mark.running && !state.active)
+		ui_warn(settling->ui,
+			"%s: is on %s with all its disks, and does not run: "
+			"start it there",
+			vm_dom_name(settling->dom), settling->mark.uri);
 	settling->mark.left = true;
 	settling->mark.running = false;
 	return handover_mark(settling->state_dir, &settling->mark, err);
@@ -110,6 +155,11 @@ static int take_back(struct settling *settling, struct vm_dom *there,
 	struct err why = {0};
 	int r = there ? vm_dom_state(there, &state, &why) : 0;
 
+	/* Somebody had it go on, for all that is missing: he is to decide. */
+	if (r == 0 && there && state.running)
+		r = fail(&why, -EBUSY,
+			 "it runs there, without the last blocks of its disks; "
+			 "if they are not needed destroy it there");
 	if (r == 0 && there && state.active)
 		r = vm_dom_destroy(there, &why);
 	if (r == 0 && there && state.persistent)
@@ -140,12 +190,16 @@ static int look_there(struct settling *settling, struct vm_host *host,
 		r = vm_dom_state(there, ret_state, &why);
 	if (r < 0 && r != -ENOENT)
 		return 0;
-	if (!arrived && seed_release(settling->mark.uri, uuid, &arrived,
-				     settling->ui, NULL) < 0)
+	/* What is not even defined there has not arrived. */
+	if (!arrived && there &&
+	    seed_release(settling->mark.uri, uuid, &arrived, settling->ui,
+			 NULL) < 0)
 		return 0;
 	*ret_result = arrived ? SETTLE_THERE : SETTLE_HERE;
-	if (!arrived)
+	if (!arrived) {
+		*ret_state = (struct vm_dom_state){0};
 		return take_back(settling, there, err);
+	}
 	return there ? go_on_there(settling, there, err) : 0;
 }
 
@@ -153,12 +207,23 @@ static int ask_there(struct settling *settling, enum settle_result *ret_result,
 		     struct vm_dom_state *ret_state, struct err *err)
 {
 	_cleanup_vm_host_ struct vm_host *there = NULL;
+	struct vm_dom_state state;
 	struct err why = {0};
+	int r;
 
 	*ret_result = SETTLE_UNKNOWN;
-	*ret_state = (struct vm_dom_state){0};
 	if (vm_host_open(settling->mark.uri, &there, &why) < 0)
 		return 0;
+	r = mind(settling, err);
+	if (r == 0)
+		r = vm_dom_state(settling->dom, &state, err);
+	if (r < 0)
+		return r;
+	/* It was settled meanwhile. */
+	if (!settling->mark.uri || state.active) {
+		*ret_result = SETTLE_HERE;
+		return 0;
+	}
 	return look_there(settling, there, ret_result, ret_state, err);
 }
 
@@ -168,24 +233,28 @@ static int settle(struct settling *settling, enum settle_result *ret_result,
 		  struct vm_dom_state *ret_there, struct err *err)
 {
 	struct vm_dom_state state;
+	bool here = false;
 	int r;
 
 	*ret_result = SETTLE_NOTHING;
+	*ret_there = (struct vm_dom_state){0};
 	if (!settling->mark.uri)
 		return 0;
 	r = vm_dom_state(settling->dom, &state, err);
+	if (r == 0 && state.active)
+		r = stay(settling, &here, err);
 	if (r < 0)
 		return r;
 	*ret_result = SETTLE_HERE;
-	return state.active ? stay(settling, err)
-			    : ask_there(settling, ret_result, ret_there, err);
+	return here ? 0 : ask_there(settling, ret_result, ret_there, err);
 }
 
 int settle_run(const char *connect, const char *domain,
 	       enum settle_result *ret_result, char **ret_uri, struct ui *ui,
 	       struct err *err)
 {
-	_cleanup_(cleanup_settling) struct settling settling = {.ui = ui};
+	_cleanup_(cleanup_settling) struct settling settling = {.turn_fd = -1,
+								.ui = ui};
 	struct vm_dom_state there;
 	int r = look(&settling, connect, domain, err);
 
@@ -240,11 +309,62 @@ static int give_back(const struct settling *settling, bool answers,
 	return r;
 }
 
+/* How long who received it may take to let go of it. */
+#define LET_GO_MS 5000
+
+/*
+ * It came here, or was about to, and where it came from is gone: what nobody
+ * can know is for the admin to say.
+ */
+static int take_over(struct settling *settling, struct err *err)
+{
+	const char *uuid = vm_dom_uuid(settling->dom);
+	const char *name = vm_dom_name(settling->dom);
+	bool whole = handover_is_whole(settling->state_dir);
+	uint64_t began_ms = ui_now_ms();
+	int r;
+
+	if (handover_is_let_in(uuid) && !whole)
+		return fail(err, -EBUSY,
+			    "%s: its disks are not complete here, and somebody "
+			    "brings them; if nobody does, 'virsh destroy' it",
+			    name);
+	handover_tell(uuid);
+	while (handover_is_arriving(settling->state_dir) &&
+	       handover_is_let_in(uuid)) {
+		if (ui_now_ms() - began_ms > LET_GO_MS)
+			return fail(
+				err, -EBUSY,
+				"%s: who received it does not let go of its "
+				"disks; end the process in "
+				"/run/dsync-vm/%s/incoming",
+				name, uuid);
+		poll(NULL, 0, PAUSE_MS);
+	}
+	r = handover_arrived(settling->state_dir, err);
+	if (r == 0)
+		r = handover_end(settling->state_dir, err);
+	if (r == 0 && whole)
+		ui_warn(settling->ui,
+			"%s: all of it is here, and it may go on, or be "
+			"started: see that it is not running where it came "
+			"from",
+			name);
+	else if (r == 0)
+		ui_warn(settling->ui,
+			"%s: may be started here, but its disks are not "
+			"complete: restore them first, and see that it is not "
+			"running where it came from",
+			name);
+	return r;
+}
+
 int settle_abort(const char *connect, const char *domain, struct ui *ui,
 		 struct err *err)
 {
-	_cleanup_(cleanup_settling) struct settling settling = {.ui = ui};
-	struct vm_dom_state there = {0};
+	_cleanup_(cleanup_settling) struct settling settling = {.turn_fd = -1,
+								.ui = ui};
+	struct vm_dom_state there;
 	enum settle_result result;
 	int r = look(&settling, connect, domain, err);
 
@@ -252,27 +372,23 @@ int settle_abort(const char *connect, const char *domain, struct ui *ui,
 		r = settle(&settling, &result, &there, err);
 	if (r < 0)
 		return r;
-	switch (result) {
-	case SETTLE_NOTHING:
+	if (there.active)
+		return fail(err, -EBUSY,
+			    "%s: runs on %s; shut it down there first, or move "
+			    "it back with 'dsync-vm preseed' over there",
+			    vm_dom_name(settling.dom), settling.mark.uri);
+	if (handover_is_arriving(settling.state_dir))
+		return take_over(&settling, err);
+	if (result == SETTLE_NOTHING)
 		return fail(err, -ENOENT,
 			    "%s: was not handed over, there is nothing to give "
 			    "back",
 			    vm_dom_name(settling.dom));
-	case SETTLE_HERE:
+	if (result == SETTLE_HERE) {
 		ui_note(ui, "%s: did not leave; it is this host's",
 			vm_dom_name(settling.dom));
 		return 0;
-	case SETTLE_THERE:
-		if (there.active)
-			return fail(err, -EBUSY,
-				    "%s: runs on %s; shut it down there first, "
-				    "or move it back with 'dsync-vm preseed' "
-				    "over there",
-				    vm_dom_name(settling.dom),
-				    settling.mark.uri);
-		return give_back(&settling, true, err);
-	case SETTLE_UNKNOWN:
-		break;
 	}
-	return give_back(&settling, false, err);
+	r = mind(&settling, err);
+	return r < 0 ? r : give_back(&settling, result == SETTLE_THERE, err);
 }

@@ -22,16 +22,27 @@
 
 /* ------------------------------------------------------------ their ends */
 
+static int open_ends(struct switchover *sw, size_t i, struct err *err)
+{
+	struct switchover_disk *disk = &sw->disks[i];
+	_cleanup_free_ char *path =
+		io_format(PLACE_MAPPER "%s", sw->session->stacks[i].name);
+	int r = path ? ship_source_open_file(path, &disk->source, err)
+		     : fail(err, -ENOMEM, "out of memory");
+
+	return r < 0 ? r
+		     : seed_open_dest(sw->request->seed, disk->pending->disk,
+				      WHOLE_BYTES, &disk->lines, &disk->dest,
+				      err);
+}
+
 static int open_disk(struct switchover *sw, size_t i, const char *id,
 		     struct err *err)
 {
 	struct switchover_disk *disk = &sw->disks[i];
 	const struct pending_disk where = session_pending_disk(sw->session, i);
 	const struct session_disk *from = &sw->session->disks[i];
-	_cleanup_free_ char *path =
-		io_format(PLACE_MAPPER "%s", sw->session->stacks[i].name);
-	int r = path ? pending_load(&where, id, &disk->pending, err)
-		     : fail(err, -ENOMEM, "out of memory");
+	int r = pending_load(&where, id, &disk->pending, err);
 
 	if (r == 0 && (disk->pending->reason != PENDING_TRACKED ||
 		       !pending_follows(disk->pending, from->tracker.epoch)))
@@ -45,11 +56,7 @@ static int open_disk(struct switchover *sw, size_t i, const char *id,
 	if (!disk->missing)
 		return fail(err, -ENOMEM, "out of memory");
 	bitmap_or(disk->missing, disk->pending->map);
-	r = ship_source_open_file(path, &disk->source, err);
-	return r < 0 ? r
-		     : seed_open_dest(sw->request->seed, where.disk,
-				      WHOLE_BYTES, &disk->lines, &disk->dest,
-				      err);
+	return open_ends(sw, i, err);
 }
 
 int switchover_open_disks(struct switchover *sw, struct err *err)
@@ -114,11 +121,11 @@ static void show_alive(void *opaque, const struct ship_counts *counts)
 {
 	struct switchover *sw = opaque;
 
-	if (!sw->paused_ms)
+	if (!sw->paused_ms || sw->left)
 		switchover_alive(sw);
 	/* Going back is free as long as QEMU is here. */
-	else if (!sw->left && ui_now_ms() - sw->paused_ms >
-				      sw->request->max_downtime_ms + GRACE_MS)
+	else if (ui_now_ms() - sw->paused_ms >
+		 sw->request->max_downtime_ms + GRACE_MS)
 		sw->late = 1;
 }
 
@@ -287,6 +294,10 @@ int switchover_prepare_last(struct switchover *sw, struct err *err)
 {
 	int r = carry(sw, err);
 
+	/* A last cut that failed has closed some. */
+	for (size_t i = 0; i < sw->session->nr_disks && r == 0; i++)
+		if (!sw->disks[i].dest)
+			r = open_ends(sw, i, err);
 	if (r == 0)
 		r = prepare_cut(sw, err);
 	return r < 0 ? r : session_refresh(sw->session, err);
@@ -298,8 +309,11 @@ int switchover_ship_last(struct switchover *sw, struct err *err)
 
 	for (size_t i = 0; i < sw->session->nr_disks && r == 0; i++)
 		r = ship_last(sw, i, err);
-	if (r == 0)
-		r = seed_finish(sw->request->seed, sw->next, err);
+	if (r < 0)
+		return r;
+	sw->finishing = true;
+	r = seed_finish(sw->request->seed, sw->next, err);
+	sw->finished = r == 0;
 	return r;
 }
 

@@ -28,7 +28,7 @@ static int get_ready(struct switchover *sw, struct err *err)
 	r = switchover_watch(sw, err);
 	/* Before the mark: without that over there, it would count as arrived. */
 	if (r == 0)
-		r = seed_arm(sw->request->seed, err);
+		r = seed_arm(sw->request->seed, false, err);
 	return r;
 }
 

@@ -36,7 +36,9 @@ struct switchover {
 	char *xml, *next;               /* as the other host is to have it */
 	struct cut *cut;
 	char epoch[UUID_SIZE];
-	bool was_running, marked, paused, epoch_open, finished, left;
+	bool was_running, marked, epoch_open;
+	bool finishing, finished; /* it may be whole over there; it is */
+	bool left;                /* QEMU is not here any more */
 	uint64_t bytes_per_s, paused_ms;
 	ship_cancel cancelled;
 	volatile sig_atomic_t late; /* it stands for too long */
@@ -83,6 +85,9 @@ int switchover_ship_last(struct switchover *sw, struct err *err);
 /* It did not count: what it froze is dirty again, and what was brought of it
  * is known to be on the other host, perhaps. */
 void switchover_abort_cut(struct switchover *sw);
+
+/* It is to go on here; or else it turns out that it has left. */
+void switchover_stay(struct switchover *sw);
 
 /* After it ended with @r, and @err says why: everything is undone that can be,
  * and what is left to do is left to the watchdog. */

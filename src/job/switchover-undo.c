@@ -59,7 +59,7 @@ static int end_migration(struct switchover *sw, struct err *err)
 }
 
 /* It stays here. A resume that fails is the watchdog's to try again. */
-static void stay(struct switchover *sw)
+void switchover_stay(struct switchover *sw)
 {
 	struct err why = {0};
 	int r = 0;
@@ -68,7 +68,7 @@ static void stay(struct switchover *sw)
 		r = end_migration(sw, &why);
 	if (r == 0 && sw->left)
 		return;
-	if (r == 0 && sw->paused)
+	if (r == 0 && sw->was_running)
 		r = vm_dom_go_on(sw->session->dom, &why);
 	if (r == 0)
 		r = handover_end(sw->session->state_dir, &why);
@@ -84,16 +84,15 @@ static void stay(struct switchover *sw)
 
 void switchover_wind_up(struct switchover *sw, int r, struct err *err)
 {
-	/* The guest first: it may stand. */
-	if (r < 0 && !sw->left && sw->marked)
-		stay(sw);
 	switchover_abort_cut(sw);
 	if (r == 0)
 		watchdog_step(&sw->watchdog, WATCHDOG_WENT_ON);
 	if (r == 0 || !sw->left)
 		return;
-	/* Over there, and whole: the watchdog sees that it goes on. */
-	if (sw->finished) {
+	/* Over there, and whole, as far as is known: the watchdog sees that it
+	 * goes on, when that host answers. */
+	if (sw->finished ||
+	    (sw->finishing && seed_ping(sw->request->seed, NULL) < 0)) {
 		watchdog_leave(&sw->watchdog);
 		return;
 	}

@@ -113,7 +113,6 @@ int switchover_mark(struct switchover *sw, bool left, struct err *err)
 
 static int check_session(struct switchover *sw, struct err *err)
 {
-	sw->was_running = sw->session->state.running;
 	if (!sw->session->state.active)
 		return fail(err, -EAGAIN,
 			    "%s: was shut down meanwhile; --offline moves it",
@@ -142,7 +141,7 @@ static int get_ready(struct switchover *sw, struct err *err)
 		return err->code ? err->code : -ENOMEM;
 	r = switchover_watch(sw, err);
 	if (r == 0)
-		r = seed_arm(sw->request->seed, err);
+		r = seed_arm(sw->request->seed, true, err);
 	return r;
 }
 
@@ -154,8 +153,13 @@ static int start_migration(struct switchover *sw, struct err *err)
 		.xml = sw->xml,
 		.next = sw->next,
 	};
-	int r = switchover_mark(sw, false, err);
+	struct vm_dom_state state;
+	int r = vm_dom_state(sw->session->dom, &state, err);
 
+	/* As it is from here on: a migration keeps it from being resumed. */
+	sw->was_running = r == 0 && state.running;
+	if (r == 0)
+		r = switchover_mark(sw, false, err);
 	return r < 0 ? r
 		     : vm_migrate_start(sw->session->dom, &request,
 					&sw->migration, err);
@@ -213,10 +217,13 @@ static int hold_back(struct switchover *sw, uint64_t ram_ms, bool *ret_near,
 	return r;
 }
 
+/* Not while RAM gets to its end: there would be no way back. */
 static int go_on_copying(struct switchover *sw, struct err *err)
 {
-	int r = switchover_catch_up(sw, err);
+	int r = vm_migrate_set_speed(sw->migration, VM_MIGRATE_SLOWEST, err);
 
+	if (r == 0)
+		r = switchover_catch_up(sw, err);
 	return r < 0 ? r
 		     : vm_migrate_set_speed(sw->migration, VM_MIGRATE_UNLIMITED,
 					    err);
@@ -292,7 +299,7 @@ static int come_near(struct switchover *sw, struct err *err)
 		} else if (takes_ms(left_bytes, sw->bytes_per_s) * 2 >
 			   sw->request->max_downtime_ms) {
 			tries++;
-			r = switchover_catch_up(sw, err);
+			r = go_on_copying(sw, err);
 		} else {
 			poll(NULL, 0, LOOK_MS);
 		}
@@ -301,6 +308,27 @@ static int come_near(struct switchover *sw, struct err *err)
 }
 
 /* ------------------------------------------------------------- the instant */
+
+/*
+ * libvirt's call may succeed although QEMU stays behind, standing, as after
+ * libvirtd was started anew.  As long as not all is over there this is a way
+ * back; after that it must be gone before anything goes on there.
+ */
+static int see_it_gone(struct switchover *sw, struct err *err)
+{
+	struct vm_dom_state state;
+	int r = vm_migrate_wait(TAKE_PTR(sw->migration), 0, err);
+
+	if (r == 0)
+		r = vm_dom_state(sw->session->dom, &state, err);
+	if (r == 0 && state.active)
+		r = sw->finished && !state.running
+			    ? vm_dom_destroy(sw->session->dom, err)
+			    : fail(err, -EIO, "%s: did not leave",
+				   sw->session->domain->name);
+	sw->left = r == 0;
+	return r;
+}
 
 /* Waits for QEMU to be gone here; a migration that stands still is no more. */
 static int complete(struct switchover *sw, struct err *err)
@@ -322,36 +350,18 @@ static int complete(struct switchover *sw, struct err *err)
 				 seed_uri(sw->request->seed));
 		poll(NULL, 0, 5);
 	}
-	if (r < 0)
-		return r;
-	r = vm_migrate_wait(TAKE_PTR(sw->migration), 0, err);
-	sw->left = r == 0;
-	return r;
+	return r < 0 ? r : see_it_gone(sw, err);
 }
 
-/* It came to its end too early: what QEMU here wrote last is on the disk. */
+/* Also one that stands: whatever it is by now, it must not go on here. */
 static int stop_guest(struct switchover *sw, struct err *err)
 {
-	int r;
-
 	/* From here on it is faster to finish than to undo. */
-	interrupt_ignore();
-	if (*sw->cancelled)
+	if (interrupt_ignore())
 		return fail(err, -EINTR, "interrupted");
 	switchover_alive(sw);
-	if (vm_migrate_has_ended(sw->migration)) {
-		r = vm_migrate_wait(TAKE_PTR(sw->migration), 0, err);
-		sw->left = r == 0;
-		sw->paused_ms = ui_now_ms();
-		if (r == 0)
-			ui_note(sw->ui,
-				"%s: its memory got there before its disks",
-				sw->session->domain->name);
-		return r;
-	}
 	sw->paused_ms = ui_now_ms();
-	sw->paused = sw->was_running;
-	return sw->was_running ? vm_dom_suspend(sw->session->dom, err) : 0;
+	return vm_dom_suspend(sw->session->dom, err);
 }
 
 /* What keeps it from going on there is told to let go, if need be once more. */
@@ -411,15 +421,37 @@ static int switch_over(struct switchover *sw, struct err *err)
 {
 	int r = stop_guest(sw, err);
 
-	/* Nothing was prepared if it came so early. */
-	if (r == 0 && sw->left)
-		r = switchover_prepare_last(sw, err);
 	if (r == 0)
 		r = switchover_ship_last(sw, err);
-	sw->finished = r == 0;
-	if (r == 0 && !sw->left)
+	if (r == 0)
 		r = complete(sw, err);
-	return r < 0 ? r : go_on_there(sw, err);
+	return r;
+}
+
+/*
+ * QEMU is gone here, so the way on is shorter than any way back: also if it
+ * came to its end too early, or while all was about to be undone. What it wrote
+ * last is on the disks.
+ */
+static int arrive(struct switchover *sw, int r, struct err *err)
+{
+	struct err why = {0};
+
+	if (!sw->finished) {
+		ui_note(sw->ui, "%s: its memory got there before its disks",
+			sw->session->domain->name);
+		(void)interrupt_ignore();
+		switchover_alive(sw);
+		switchover_abort_cut(sw);
+		sw->late = 0;
+		if (!sw->paused_ms)
+			sw->paused_ms = ui_now_ms();
+		if (switchover_prepare_last(sw, &why) < 0 ||
+		    switchover_ship_last(sw, &why) < 0)
+			return r < 0 ? r : fail(err, why.code, "%s", why.text);
+	}
+	err_clear(err);
+	return go_on_there(sw, err);
 }
 
 int switchover_run(const struct switchover_request *request,
@@ -436,7 +468,12 @@ int switchover_run(const struct switchover_request *request,
 	if (r == 0)
 		r = come_near(&sw, err);
 	if (r == 0)
-		r = switch_over(&sw, err);
+		r = vm_migrate_has_ended(sw.migration) ? see_it_gone(&sw, err)
+						       : switch_over(&sw, err);
+	if (r < 0 && sw.marked && !sw.left)
+		switchover_stay(&sw);
+	if (sw.left)
+		r = arrive(&sw, r, err);
 	if (sw.session)
 		switchover_wind_up(&sw, r, err);
 	switchover_close(&sw);

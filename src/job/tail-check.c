@@ -49,8 +49,19 @@ static int compare(void *opaque, uint64_t first_unit, uint64_t nr_units,
 	return 0;
 }
 
+static void leave_out(struct bitmap *map, const struct bitmap *changed)
+{
+	uint64_t first = 0, count;
+
+	while ((count = bitmap_next_run(changed, first, 0, &first))) {
+		bitmap_clear(map, first, count);
+		first += count;
+	}
+}
+
 int tail_check(struct ship_source *source, const struct pending *pending,
-	       ship_cancel cancelled, bool *ret_matches, struct err *err)
+	       const struct bitmap *changed, ship_cancel cancelled,
+	       bool *ret_matches, struct err *err)
 {
 	_cleanup_bitmap_ struct bitmap *map =
 		bitmap_new(pending->map->nr_blocks);
@@ -69,6 +80,8 @@ int tail_check(struct ship_source *source, const struct pending *pending,
 	if (!map)
 		return fail(err, -ENOMEM, "out of memory");
 	tail_mark(&pending->tail, pending->map, map);
+	if (changed && changed->nr_blocks == map->nr_blocks)
+		leave_out(map, changed);
 	if (ship_source_size_bytes(source) != pending->size_bytes)
 		return fail(err, -ESTALE,
 			    "%s: an image of another size: %llu bytes instead "

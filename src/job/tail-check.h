@@ -9,15 +9,18 @@
 #include "repo/tail.h"
 #include "ship/ship.h"
 
+struct bitmap;
 struct err;
 struct pending;
 
 /*
- * Reads the tail's blocks, as far as no run has touched them since, from the
- * mirror @source and compares. -ESTALE: an image of another size.
+ * Reads the tail's blocks, as far as no run has touched them since and they are
+ * not @changed (NULL: all count), from the mirror @source and compares.
+ * -ESTALE: an image of another size.
  */
 int tail_check(struct ship_source *source, const struct pending *pending,
-	       ship_cancel cancelled, bool *ret_matches, struct err *err);
+	       const struct bitmap *changed, ship_cancel cancelled,
+	       bool *ret_matches, struct err *err);
 
 /* Where a run to a mirror notes what it ships. */
 struct tail_recorder {

@@ -35,7 +35,7 @@ static int check_tail(struct target *target, const struct pending *pending,
 		return fail(err, -ENOMEM, "out of memory");
 	r = ship_source_open_nbd(uri, mirror->cancelled, &source, err);
 	return r < 0 ? r
-		     : tail_check(source, pending, mirror->cancelled,
+		     : tail_check(source, pending, NULL, mirror->cancelled,
 				  ret_matches, err);
 }
 

@@ -3,7 +3,9 @@
  * whose connection to that host is not its own. */
 #include <string.h>
 
+#include "base/bitmap.h"
 #include "base/err.h"
+#include "dm/tracker.h"
 #include "job/seed.h"
 #include "job/tail-check.h"
 #include "job/target-ops.h"
@@ -21,25 +23,36 @@ struct target_line {
 
 static int begin(struct target *target, time_t now, struct err *err)
 {
+	seed_begin_pass(((struct target_seed *)target)->seed);
 	point_stamp(now, target->point);
 	return 0;
 }
 
+/*
+ * What a move that was cut off sent last, nobody may have noted: it is among
+ * what was changed here.
+ */
 static int check_tail(struct target *target, const struct pending *pending,
 		      bool *ret_matches, struct err *err)
 {
 	const struct target_seed *to = (struct target_seed *)target;
+	_cleanup_bitmap_ struct bitmap *changed = NULL;
 	struct ship_source *source = NULL;
 	struct far_lines lines = {0};
 	int r;
 
 	*ret_matches = false;
-	if (seed_has_created(to->seed, pending->disk))
+	if (seed_has_created(to->seed, pending->disk) ||
+	    !seed_is_trusted(to->seed, pending->disk))
 		return 0;
-	r = seed_open_source(to->seed, pending->disk, &lines, &source, err);
+	r = tracker_read_map(seed_device(to->seed, pending->disk),
+			     TRACKER_MAP_DIRTY, &changed, err);
 	if (r == 0)
-		r = tail_check(source, pending, to->cancelled, ret_matches,
-			       err);
+		r = seed_open_source(to->seed, pending->disk, &lines, &source,
+				     err);
+	if (r == 0)
+		r = tail_check(source, pending, changed, to->cancelled,
+			       ret_matches, err);
 	if (source)
 		ship_source_close(source);
 	far_lines_end(&lines);

@@ -64,11 +64,19 @@ static void one_that_arrives_is_not_started(void **state)
 	struct err err = {0};
 
 	assert_false(handover_is_arriving(*state));
-	assert_int_equal(handover_arrive(*state, &err), 0);
+	assert_int_equal(handover_arrive(*state, false, &err), 0);
 	assert_true(handover_is_arriving(*state));
 	assert_int_equal(handover_check(*state, &err), -EBUSY);
 	assert_non_null(strstr(err.text, "not complete"));
+	assert_false(handover_is_whole(*state));
 	err_clear(&err);
+	assert_int_equal(handover_arrive(*state, true, &err), 0);
+	assert_true(handover_is_whole(*state));
+	assert_int_equal(handover_check(*state, &err), -EBUSY);
+	assert_non_null(strstr(err.text, "are whole"));
+	err_clear(&err);
+	assert_int_equal(handover_arrive(*state, false, &err), 0);
+	assert_false(handover_is_whole(*state));
 	assert_int_equal(handover_arrived(*state, &err), 0);
 	assert_int_equal(handover_check(*state, &err), 0);
 }
