@@ -166,12 +166,18 @@ static int take_back(struct settling *settling, struct vm_dom *there,
 		r = vm_dom_undefine(there, &why);
 	if (r < 0)
 		return fail(err, r, "%s: %s", settling->mark.uri, why.text);
-	if (settling->mark.running)
-		ui_warn(settling->ui,
-			"%s: was cut off on its way to %s, and what was in its memory "
-			"is lost; its disks here are whole",
-			vm_dom_name(settling->dom), settling->mark.uri);
-	return handover_end(settling->state_dir, err);
+	r = handover_end(settling->state_dir, err);
+	if (r < 0 || !settling->mark.running)
+		return r;
+	/* Unless the guest itself had come to its end. */
+	if (vm_dom_has_migrated(settling->dom))
+		r = vm_dom_start(settling->dom, &why);
+	ui_warn(settling->ui,
+		"%s: was cut off on its way to %s, and what was in its memory "
+		"is lost; its disks here are whole: %s",
+		vm_dom_name(settling->dom), settling->mark.uri,
+		r < 0 ? why.text : "it was started anew");
+	return 0;
 }
 
 /* Of a host that answers. Where it arrived it is that host's, whatever it has

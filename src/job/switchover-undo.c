@@ -12,11 +12,14 @@
 #define END_MS 30000
 #define ANSWER_MS 3000
 
-/* Its RAM is over there, and all of its disks is here alone. */
+/* Its RAM is over there, and all of its disks is here alone: as after a power
+ * cut. */
 static void lose_memory(struct switchover *sw, struct err *err)
 {
 	_cleanup_vm_dom_ struct vm_dom *there = NULL;
 	char text[sizeof(err->text)];
+	struct err why = {0};
+	int r = 0;
 
 	snprintf(text, sizeof(text), "%s", err->text);
 	(void)handover_end(sw->session->state_dir, NULL);
@@ -27,11 +30,14 @@ static void lose_memory(struct switchover *sw, struct err *err)
 	    vm_dom_destroy(there, NULL) == 0)
 		(void)vm_dom_undefine(there, NULL);
 	err_clear(err);
+	if (sw->was_running)
+		r = vm_dom_start(sw->session->dom, &why);
 	fail(err, -EIO,
-	     "%s: stopped: its memory was on %s already when the last of its "
-	     "disks could not be brought there (%s); its disks here are whole: "
-	     "start it here",
-	     sw->session->domain->name, seed_uri(sw->request->seed), text);
+	     "%s: its memory was on %s already when the last of its disks "
+	     "could not be brought there (%s); its disks here are whole, and "
+	     "it was started anew%s%s",
+	     sw->session->domain->name, seed_uri(sw->request->seed), text,
+	     r < 0 ? ", but: " : "", why.text);
 }
 
 /*

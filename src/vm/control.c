@@ -25,6 +25,13 @@ int vm_dom_go_on(struct vm_dom *dom, struct err *err)
 	return fail(err, why.code, "%s", why.text);
 }
 
+int vm_dom_start(struct vm_dom *dom, struct err *err)
+{
+	return virDomainCreate(dom->domain) < 0
+		       ? vm_fail(err, -EIO, "start the domain")
+		       : 0;
+}
+
 int vm_dom_shutdown(struct vm_dom *dom, struct err *err)
 {
 	return virDomainShutdown(dom->domain) < 0

@@ -11,6 +11,9 @@ int vm_dom_suspend(struct vm_dom *dom, struct err *err);
  * failed. */
 int vm_dom_go_on(struct vm_dom *dom, struct err *err);
 
+/* Starts it. */
+int vm_dom_start(struct vm_dom *dom, struct err *err);
+
 /* Asks the guest to shut down; that takes as long as it takes. */
 int vm_dom_shutdown(struct vm_dom *dom, struct err *err);
 

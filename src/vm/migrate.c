@@ -194,6 +194,15 @@ bool vm_dom_is_migrating(struct vm_dom *dom)
 	       operation == VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT;
 }
 
+bool vm_dom_has_migrated(struct vm_dom *dom)
+{
+	int state, reason;
+
+	return virDomainGetState(dom->domain, &state, &reason, 0) == 0 &&
+	       state == VIR_DOMAIN_SHUTOFF &&
+	       reason == VIR_DOMAIN_SHUTOFF_MIGRATED;
+}
+
 void vm_dom_abort_migration(struct vm_dom *dom)
 {
 	(void)virDomainAbortJob(dom->domain);

@@ -58,6 +58,9 @@ int vm_migrate_set_speed(struct vm_migration *migration,
 
 /* Of any process: whether the domain is on its way, and to end that. */
 bool vm_dom_is_migrating(struct vm_dom *dom);
+
+/* Whether that is why QEMU is not here any more. */
+bool vm_dom_has_migrated(struct vm_dom *dom);
 void vm_dom_abort_migration(struct vm_dom *dom);
 
 /* Tells it to end without success. */

@@ -85,6 +85,19 @@ at_peer() {
 	LIBVIRT_DEFAULT_URI=qemu+ssh://there/system "$@"
 }
 
+# fill_memory NAME: a dummy's memory is zeroes, which a migration is through with
+# in an instant. From its next start on half of it is noise.
+fill_memory() {
+	local ns='http://libvirt.org/schemas/domain/qemu/1.0'
+	local device="loader,file=$PWD/memory,addr=0x200000,force-raw=on"
+	head -c 8M /dev/urandom | tee memory | there cp /dev/stdin memory
+	virsh -q dumpxml --inactive "$1" | sed \
+		-e "s|^<domain |&xmlns:qemu='$ns' |" \
+		-e "s|^</domain>|<qemu:commandline><qemu:arg value='-device'/>\
+<qemu:arg value='$device'/></qemu:commandline>&|" >filled.xml
+	virsh -q define filled.xml
+}
+
 # ask_host kill|boot: what the host is to do to the peer.
 ask_host() {
 	echo "peer $1" >/dev/ttyS1

@@ -158,6 +158,8 @@ domain_type() {
 	fi
 }
 
+# $NAMESPACES: of QEMU, as in qemu.conf. libvirt's default is a /dev of its own,
+# which costs an emulated machine some seconds.
 start_libvirtd() {
 	requires libvirtd virsh
 	mkdir -p /etc/libvirt /var/log/libvirt/qemu
@@ -166,7 +168,7 @@ start_libvirtd() {
 	group = "root"
 	security_driver = "none"
 	stdio_handler = "file"
-	namespaces = []
+	namespaces = ${NAMESPACES-[]}
 	cgroup_controllers = []
 	EOF
 	echo "log_outputs = \"3:file:/run/libvirtd.log\"" \

@@ -7,7 +7,7 @@
 # long
 # disks: 64M 1G
 # peer: 64M
-# timeout: 1200
+# timeout: 2400
 . "$TOP/tests/vm/lib.sh"
 . "$TOP/tests/vm/lib-backup.sh"
 . "$TOP/tests/vm/lib-peer.sh"
@@ -15,11 +15,14 @@
 make_host
 start_peer
 make_domain web1
+fill_memory web1
+virsh -q destroy web1
+virsh -q start web1
 uri=qemu+ssh://there/system
 there mkdir "$PWD/host"
 places=(--create --disk "vdb=$PEER_DISKS" --max-downtime 60000)
 serve_ssh
-cleanup_fn eval 'kill "$(cat /run/sshd/pid)"'
+cleanup_fn eval "kill \$(cat /run/sshd/pid)"
 
 preseed() {
 	dsync-vm preseed web1 "$uri" "${places[@]}" "$@"
@@ -136,7 +139,11 @@ expect_moved() {
 	virsh -q start web1
 }
 
-preseed
+# What a pass sent to a file that was made for it is there for the next one.
+scribble web1 20
+expect_exit 1 preseed --max-downtime 1 --max-passes 3 >out
+cat out
+expect_equal "$(grep -c '^pass [23]: 0 B sent' out)" 2
 
 # --- libvirt says no ---------------------------------------------------------------
 
@@ -175,6 +182,42 @@ in_last kill -KILL $mover
 end_move
 expect_stayed
 
+# What it had sent of a block that was sent before nobody has noted.
+echo '=== killed as it sends what it had sent before'
+write_one() {
+	exec python3 - <<-'END'
+	import mmap, os
+	disk = os.open("/dev/mapper/dsync-web1-vdb", os.O_RDWR | os.O_DIRECT)
+	block = mmap.mmap(-1, 4096)
+	while True:
+	    block[:8] = os.urandom(8)
+	    os.pwrite(disk, block, 0)
+	END
+}
+
+write_one &
+writer=$!
+cleanup_fn eval "kill $writer 2>/dev/null || :"
+begin_move
+in_last kill -KILL $mover
+end_move
+kill $writer
+wait $writer || :
+delay_network
+wait_until 120 runs_here
+wait_until 120 nobody_receives
+forget_there
+keep web1 was
+preseed --migrate
+expect_moved
+
+echo '=== somebody else sees to it in the last blocks'
+begin_move
+in_last expect_exit 5 dsync-vm preseed --abort web1
+end_move
+expect_equal "$moved" 0
+expect_moved
+
 echo '=== no network in the last blocks'
 begin_move
 in_last cut_network
@@ -191,6 +234,17 @@ echo release/end >instant
 begin_move
 end_move
 [ ! -e instant ] || fail 'it was not killed'
+expect_moved
+
+echo '=== who received it is ended when it has left'
+cat >deed <<-'END'
+	ssh there 'pkill -TERM -f "[d]sync-vm target"'
+END
+echo release/end >instant
+begin_move
+end_move
+[ ! -e instant ] || fail 'it was not ended'
+expect_equal "$moved" 0
 expect_moved
 
 echo '=== no network when it has left'
@@ -237,12 +291,24 @@ for disk in vda vdb; do
 done
 virsh -q autostart --disable web1
 
-# --- and there is a way back --------------------------------------------------------
+# --- and the other host's disk changes ---------------------------------------------
 
-echo '=== there, and back again'
+echo '=== written to over there'
 start_peer
 there mkdir "$PWD/host"
 preseed --force
+there dd if=/dev/urandom of="$PEER_DISKS" bs=4k count=1 seek=777 oflag=direct \
+	conv=notrunc status=none
+keep web1 was
+expect_exit 3 preseed --migrate 2>err
+cat err
+grep 'vdb: .*sending all of it' err
+expect_moved
+
+# --- and there is a way back --------------------------------------------------------
+
+echo '=== there, and back again'
+keep web1 was
 preseed --migrate
 wait_until 60 runs_there
 at_peer scribble web1 20
@@ -257,3 +323,18 @@ for disk in vda vdb; do
 	cmp "was/$disk" "/dev/mapper/dsync-web1-$disk"
 done
 expect_exit 1 at_peer virsh -q start web1
+
+# --- which is no way at all before its end -----------------------------------------
+
+echo '=== the way back is cut off'
+preseed --force --migrate
+at_peer scribble web1 20
+there dsync-vm preseed web1 qemu+ssh://here/system --force \
+	--disk "vdb=$block" --max-downtime 60000
+expect_exit 5 dsync-vm preseed --abort web1
+kill_peer
+expect_exit 1 virsh -q start web1
+dsync-vm preseed --abort web1 2>err
+cat err
+grep 'not complete' err
+virsh -q start web1
