@@ -337,14 +337,9 @@ int seed_measure(struct seed *seed, uint64_t *ret_bytes_per_s, struct err *err)
 	return r;
 }
 
-void seed_begin_pass(struct seed *seed)
+bool seed_begin_pass(struct seed *seed)
 {
-	if (seed->nr_passes++ == 0)
-		return;
-	for (size_t i = 0; i < seed->nr_disks; i++) {
-		seed->disks[i].created = false;
-		seed->disks[i].trusted = true;
-	}
+	return seed->nr_passes++ == 0;
 }
 
 int seed_arm(struct seed *seed, bool live, struct err *err)

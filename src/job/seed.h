@@ -98,8 +98,9 @@ int seed_ping(struct seed *seed, struct err *err);
 /* How fast something gets there. */
 int seed_measure(struct seed *seed, uint64_t *ret_bytes_per_s, struct err *err);
 
-/* A pass begins: what the one before it sent to a file that it made is ours. */
-void seed_begin_pass(struct seed *seed);
+/* A pass begins. False: the disks have what the one before it sent, for nobody
+ * else had them since. */
+bool seed_begin_pass(struct seed *seed);
 
 /* The other host has nothing start the domain there from now on; @live: but a
  * migration. */

@@ -347,7 +347,9 @@ static int take_over(struct settling *settling, struct err *err)
 				name, uuid);
 		poll(NULL, 0, PAUSE_MS);
 	}
-	r = handover_arrived(settling->state_dir, err);
+	r = forget_others(settling, err);
+	if (r == 0)
+		r = handover_arrived(settling->state_dir, err);
 	if (r == 0)
 		r = handover_end(settling->state_dir, err);
 	if (r == 0 && whole)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The parts of a switch-over, for switchover*.c alone: its course
- * (switchover.c), the disks in it (switchover-disks.c), and how it ends
- * (switchover-undo.c). */
+ * (switchover.c), how it comes near (switchover-near.c), the disks in it
+ * (switchover-disks.c), and how it ends (switchover-undo.c). */
 #pragma once
 
 #include <stdbool.h>
@@ -39,7 +39,8 @@ struct switchover {
 	bool was_running, marked, epoch_open;
 	bool finishing, finished; /* it may be whole over there; it is */
 	bool left;                /* QEMU is not here any more */
-	uint64_t bytes_per_s, paused_ms;
+	bool fast;                /* RAM may go as fast as it can */
+	uint64_t bytes_per_s, ram_bytes_per_s, paused_ms;
 	ship_cancel cancelled;
 	volatile sig_atomic_t late; /* it stands for too long */
 	struct ui *ui;
@@ -62,6 +63,9 @@ int switchover_mark(struct switchover *sw, bool left, struct err *err);
 
 /* Tells the watchdog that somebody minds the domain, which may stand. */
 void switchover_alive(struct switchover *sw);
+
+/* Copies until both, RAM and disks, are near enough, or the migration ended. */
+int switchover_come_near(struct switchover *sw, struct err *err);
 
 /* Opens what the disks are read from and written to. */
 int switchover_open_disks(struct switchover *sw, struct err *err);

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * QEMU ends a migration by itself when little enough is left.  Here it must
- * not: so the time allowed for that is a millisecond, and as soon as the RAM
- * that is left fits into ours it is slowed down so that it lasts.  Should it
- * end all the same, the guest stands over there, held by the receiver, and what
- * is missing of its disks is still here: it is brought as if nothing had
- * happened, only that there is no way back any more.
+ * QEMU may end a migration by itself, too early, when nothing is left of RAM.
+ * Then the guest stands over there, held by the receiver, and what is missing
+ * of its disks is still here: it is brought as if nothing had happened, only
+ * that there is no way back any more.
  */
 #include "job/switchover.h"
 
@@ -22,14 +20,9 @@
 #include "vm/control.h"
 
 #define LOOK_MS 20
-#define ALIVE_MS 5000 /* the other host is asked so often */
 #define STALL_MS 15000
 #define RESUME_MS 10000
-#define BEGIN_MS 60000
 #define PAUSE_DEADLINE_MS 60000 /* and what is allowed */
-#define FIXED_MS 50             /* what takes its time whatever is left */
-#define ROUND_TRIPS 6
-#define MAX_TRIES 64 /* to come near enough */
 
 /* ------------------------------------------------------------ getting ready */
 
@@ -43,6 +36,7 @@ void switchover_init(struct switchover *sw,
 		.report = ret_report,
 		.watchdog.fd = -1,
 		.bytes_per_s = request->bytes_per_s,
+		.ram_bytes_per_s = request->bytes_per_s,
 		.cancelled = interrupt_catch(),
 		.ui = ui,
 	};
@@ -163,148 +157,6 @@ static int start_migration(struct switchover *sw, struct err *err)
 	return r < 0 ? r
 		     : vm_migrate_start(sw->session->dom, &request,
 					&sw->migration, err);
-}
-
-/* ------------------------------------------------------------- coming near */
-
-/* How long @bytes take at @bytes_per_s. */
-static uint64_t takes_ms(uint64_t bytes, uint64_t bytes_per_s)
-{
-	return bytes * 1000 / (bytes_per_s ? bytes_per_s : 1);
-}
-
-uint64_t switchover_estimate_ms(const struct seed *seed, uint64_t left_bytes,
-				uint64_t bytes_per_s)
-{
-	return FIXED_MS + ROUND_TRIPS * seed_round_trip_ms(seed) +
-	       takes_ms(left_bytes, bytes_per_s);
-}
-
-/* The same of what is left now. */
-static uint64_t estimate_ms(const struct switchover *sw, uint64_t left_bytes)
-{
-	return switchover_estimate_ms(sw->request->seed, left_bytes,
-				      sw->bytes_per_s);
-}
-
-/* What there is to look at while the migration goes on. */
-static int look_around(struct switchover *sw, uint64_t *asked_ms,
-		       struct err *err)
-{
-	if (*sw->cancelled)
-		return fail(err, -EINTR, "interrupted");
-	if (ui_now_ms() - *asked_ms < ALIVE_MS)
-		return 0;
-	*asked_ms = ui_now_ms();
-	switchover_alive(sw);
-	return seed_ping(sw->request->seed, err);
-}
-
-/* Slow enough to last; what the targets miss goes ahead meanwhile. True in
- * @ret_near if the disks are near enough, still. */
-static int hold_back(struct switchover *sw, uint64_t ram_ms, bool *ret_near,
-		     struct err *err)
-{
-	uint64_t left_bytes = 0;
-	int r = vm_migrate_set_speed(sw->migration, VM_MIGRATE_SLOWEST, err);
-
-	if (r == 0)
-		r = switchover_prepare_last(sw, err);
-	if (r == 0)
-		r = switchover_left_bytes(sw, &left_bytes, err);
-	*ret_near = ram_ms + estimate_ms(sw, left_bytes) <=
-		    sw->request->max_downtime_ms;
-	return r;
-}
-
-/* Not while RAM gets to its end: there would be no way back. */
-static int go_on_copying(struct switchover *sw, struct err *err)
-{
-	int r = vm_migrate_set_speed(sw->migration, VM_MIGRATE_SLOWEST, err);
-
-	if (r == 0)
-		r = switchover_catch_up(sw, err);
-	return r < 0 ? r
-		     : vm_migrate_set_speed(sw->migration, VM_MIGRATE_UNLIMITED,
-					    err);
-}
-
-static int too_fast(const struct switchover *sw, struct err *err)
-{
-	return fail(err, -EAGAIN,
-		    "%s: what it writes to its memory and disks cannot be "
-		    "brought there within %llu ms; allow more with "
-		    "--max-downtime, or try when it is quieter",
-		    sw->session->domain->name,
-		    (unsigned long long)sw->request->max_downtime_ms);
-}
-
-/* QEMU is over there, and kept from going on: now it may be fast. */
-static int set_off(struct switchover *sw, struct err *err)
-{
-	uint64_t began_ms = ui_now_ms();
-	struct vm_migrate_progress ram = {0};
-	struct err why = {0};
-	int r = 0;
-
-	while (r == 0 && !ram.total_bytes &&
-	       !vm_migrate_has_ended(sw->migration)) {
-		if (*sw->cancelled)
-			return fail(err, -EINTR, "interrupted");
-		if (ui_now_ms() - began_ms > BEGIN_MS)
-			return fail(err, -ETIMEDOUT,
-				    "%s: the migration does not begin",
-				    seed_uri(sw->request->seed));
-		r = vm_migrate_progress(sw->migration, &ram, err);
-		poll(NULL, 0, LOOK_MS);
-	}
-	if (r < 0 || vm_migrate_has_ended(sw->migration))
-		return r;
-	r = seed_hold(sw->request->seed, &why);
-	if (r < 0)
-		return fail(err, r, "%s: %s", seed_uri(sw->request->seed),
-			    why.text);
-	return vm_migrate_set_speed(sw->migration, VM_MIGRATE_UNLIMITED, err);
-}
-
-/* Copies until both, RAM and disks, are near enough. */
-static int come_near(struct switchover *sw, struct err *err)
-{
-	uint64_t asked_ms = ui_now_ms(), left_bytes = 0, ram_ms;
-	struct vm_migrate_progress ram;
-	unsigned int tries = 0;
-	bool near = false;
-	int r = set_off(sw, err);
-
-	while (r == 0 && !near && !vm_migrate_has_ended(sw->migration)) {
-		r = look_around(sw, &asked_ms, err);
-		if (r == 0)
-			r = vm_migrate_progress(sw->migration, &ram, err);
-		if (r == 0)
-			r = switchover_left_bytes(sw, &left_bytes, err);
-		if (r < 0)
-			break;
-		ram_ms = takes_ms(ram.left_bytes, ram.bytes_per_s
-							  ? ram.bytes_per_s
-							  : sw->bytes_per_s);
-		/* Half of the time is for each of them. */
-		if (tries > MAX_TRIES || ram.iterations > MAX_TRIES)
-			return too_fast(sw, err);
-		if (ram.total_bytes && (ram_ms + estimate_ms(sw, 0)) * 2 <=
-					       sw->request->max_downtime_ms) {
-			tries++;
-			r = hold_back(sw, ram_ms, &near, err);
-			if (r == 0 && !near)
-				r = go_on_copying(sw, err);
-		} else if (takes_ms(left_bytes, sw->bytes_per_s) * 2 >
-			   sw->request->max_downtime_ms) {
-			tries++;
-			r = go_on_copying(sw, err);
-		} else {
-			poll(NULL, 0, LOOK_MS);
-		}
-	}
-	return r;
 }
 
 /* ------------------------------------------------------------- the instant */
@@ -466,7 +318,7 @@ int switchover_run(const struct switchover_request *request,
 	if (r == 0)
 		r = start_migration(&sw, err);
 	if (r == 0)
-		r = come_near(&sw, err);
+		r = switchover_come_near(&sw, err);
 	if (r == 0)
 		r = vm_migrate_has_ended(sw.migration) ? see_it_gone(&sw, err)
 						       : switch_over(&sw, err);

@@ -14,6 +14,7 @@
 struct target_seed {
 	struct target target;
 	struct seed *seed;
+	bool first; /* of the passes over this connection */
 	ship_cancel cancelled;
 };
 
@@ -23,7 +24,9 @@ struct target_line {
 
 static int begin(struct target *target, time_t now, struct err *err)
 {
-	seed_begin_pass(((struct target_seed *)target)->seed);
+	struct target_seed *to = (struct target_seed *)target;
+
+	to->first = seed_begin_pass(to->seed);
 	point_stamp(now, target->point);
 	return 0;
 }
@@ -41,7 +44,9 @@ static int check_tail(struct target *target, const struct pending *pending,
 	struct far_lines lines = {0};
 	int r;
 
-	*ret_matches = false;
+	*ret_matches = !to->first;
+	if (!to->first)
+		return 0;
 	if (seed_has_created(to->seed, pending->disk) ||
 	    !seed_is_trusted(to->seed, pending->disk))
 		return 0;

@@ -90,7 +90,7 @@ at_peer() {
 fill_memory() {
 	local ns='http://libvirt.org/schemas/domain/qemu/1.0'
 	local device="loader,file=$PWD/memory,addr=0x200000,force-raw=on"
-	head -c 8M /dev/urandom | tee memory | there cp /dev/stdin memory
+	head -c 8M /dev/urandom | tee memory | there dd of=memory status=none
 	virsh -q dumpxml --inactive "$1" | sed \
 		-e "s|^<domain |&xmlns:qemu='$ns' |" \
 		-e "s|^</domain>|<qemu:commandline><qemu:arg value='-device'/>\

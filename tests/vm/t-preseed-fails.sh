@@ -157,6 +157,14 @@ settled() {
 	[ "$(where)" != nowhere ]
 }
 
+# wait_begun: the move that is under way has made its first pass.
+wait_begun() {
+	until grep -q 'pass 1' out; do
+		kill -0 $mover || fail "it ended: $(cat out err)"
+		pause 0.1
+	done
+}
+
 # Byte for byte what it was, on the side where it runs.
 expect_disks() {
 	local disk
@@ -171,12 +179,14 @@ expect_disks() {
 }
 
 came_back=0
+force=()
 for round in $(seq "$rounds"); do
 	scribble web1 20
 	keep web1 was
-	preseed --migrate --max-downtime 20000 >out 2>err &
+	preseed --migrate --max-downtime 20000 "${force[@]}" >out 2>err &
 	mover=$!
-	wait_until 100 grep -q 'pass 1' out
+	force=()
+	wait_begun
 	pause "$((RANDOM % 25)).$((RANDOM % 10))"
 	pkill -KILL -f '^dsync-vm preseed' || :
 	wait $mover || :
@@ -197,14 +207,16 @@ for round in $(seq "$rounds"); do
 	forget_there
 	dsync-vm preseed --abort web1
 	virsh -q start web1
+	# What it wrote over there nobody here knows.
+	force=(--force)
 done
 echo "$came_back of $rounds had moved"
 
 # --- the other host loses its power -------------------------------------------------
 
-preseed --migrate --max-downtime 20000 >out 2>err &
+preseed --migrate --max-downtime 20000 "${force[@]}" >out 2>err &
 mover=$!
-wait_until 100 grep -q 'pass 1' out
+wait_begun
 kill_peer
 moved=0
 wait $mover || moved=$?
@@ -220,8 +232,8 @@ start_peer
 there mkdir "$PWD/host"
 scribble web1 10
 keep web1 was
-# All of the file that went with the other host's memory is sent: it says so.
-expect_exit 3 preseed --migrate --max-downtime 20000
+# The file went with the other host's memory: all of it is sent.
+expect_exit 3 preseed --migrate --max-downtime 20000 --force
 expect_equal "$(state_there)" running
 expect_equal "$(state_here)" 'shut off'
 expect_disks there

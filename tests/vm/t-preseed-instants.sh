@@ -36,6 +36,7 @@ state_there() {
 	at_peer virsh -q domstate web1 2>/dev/null | xargs || :
 }
 
+force=()
 # --- instants ----------------------------------------------------------------
 
 # A hook beside ours, on each side: at the operation in ./instant it runs ./deed, once.
@@ -63,8 +64,10 @@ begin_move() {
 	delay_network 300
 	stdbuf -oL virsh -q event --domain web1 --event lifecycle --loop >events &
 	watcher=$!
-	dsync-vm preseed web1 "$uri" "${places[@]}" --migrate >out 2>err &
+	dsync-vm preseed web1 "$uri" "${places[@]}" "${force[@]}" --migrate \
+		>out 2>err &
 	mover=$!
+	force=()
 }
 
 # end_move: its exit code, in $moved; whatever it was, it comes to its end.
@@ -79,7 +82,7 @@ end_move() {
 # in_last COMMAND...: runs it as the guest stands, and the last of its disks begins.
 in_last() {
 	while [ ! -s events ]; do
-		kill -0 $mover || fail 'it never stood'
+		kill -0 $mover || fail "it never stood: $(cat out err)"
 		pause 0.01
 	done
 	"$@"
@@ -137,6 +140,8 @@ expect_moved() {
 	forget_there
 	dsync-vm preseed --abort web1
 	virsh -q start web1
+	# What it wrote over there nobody here knows.
+	force=(--force)
 }
 
 # What a pass sent to a file that was made for it is there for the next one.
