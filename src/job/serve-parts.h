@@ -137,6 +137,7 @@ int serve_seed_drop(struct serve *serve, struct serve_call *call,
 /* What a server that has ended said last. */
 int serve_seed_check(const struct serve *serve, struct err *err);
 /* Gives it up, if one comes. */
+void serve_drop_doors(struct serve *serve);
 void serve_drop_seed(struct serve *serve);
 
 /* As target_*() of the same name. */

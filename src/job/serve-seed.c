@@ -313,12 +313,17 @@ int serve_seed_check(const struct serve *serve, struct err *err)
 	return r;
 }
 
-void serve_drop_seed(struct serve *serve)
+void serve_drop_doors(struct serve *serve)
 {
 	for (size_t i = 0; i < serve->seed.nr_doors; i++) {
 		channel_watch(serve->channel, i, -1, NULL, NULL);
 		door_close(&serve->seed.doors[i].door);
 	}
 	serve->seed.nr_doors = 0;
+}
+
+void serve_drop_seed(struct serve *serve)
+{
+	serve_drop_doors(serve);
 	receiver_close(TAKE_PTR(serve->seed.receiver));
 }

@@ -6,8 +6,10 @@
  */
 #include "job/serve.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/io.h"
 #include "base/relay.h"
@@ -343,6 +345,24 @@ static void pass_on(void *opaque, bool is_warning, const char *text)
 			   strlen(text), NULL);
 }
 
+/* The peer is to notice, whatever there is left to do here: it may have a guest
+ * that stands. */
+static void hang_up(struct serve *serve, int in_fd, int out_fd)
+{
+	int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	serve_drop_command(serve);
+	serve_drop_disk(serve);
+	serve_drop_doors(serve);
+	serve->ui = (struct ui){.quiet = true};
+	channel_close(TAKE_PTR(serve->channel));
+	if (nothing < 0)
+		return;
+	dup2(nothing, in_fd);
+	dup2(nothing, out_fd);
+	close(nothing);
+}
+
 static int serve_control(const char *only, int in_fd, int out_fd,
 			 struct err *err)
 {
@@ -365,15 +385,13 @@ static int serve_control(const char *only, int in_fd, int out_fd,
 	while (r == 0 &&
 	       (r = channel_receive(serve.channel, &frame, &why)) == 0)
 		r = take(&serve, &frame, &why);
+	hang_up(&serve, in_fd, out_fd);
 	if (serve.seed.receiver)
 		receiver_linger(serve.seed.receiver);
-	serve_drop_command(&serve);
-	serve_drop_disk(&serve);
 	serve_drop_seed(&serve);
 	if (serve.to)
 		target_close(&serve.to->target);
 	reading_close(&serve.from);
-	channel_close(serve.channel);
 	free(serve.done);
 	/* That the peer has had enough is no failure. */
 	return r == -ENODATA ? 0 : fail(err, r, "%s", why.text);

@@ -61,7 +61,7 @@ add_hook | ssh there 'cat >/etc/libvirt/hooks/qemu.d/zz-test
 begin_move() {
 	scribble web1 20
 	keep web1 was
-	delay_network 300
+	delay_network 150
 	stdbuf -oL virsh -q event --domain web1 --event lifecycle --loop >events &
 	watcher=$!
 	dsync-vm preseed web1 "$uri" "${places[@]}" "${force[@]}" --migrate \
@@ -208,7 +208,7 @@ in_last kill -KILL $mover
 end_move
 kill $writer
 wait $writer || :
-delay_network
+delay_network 1
 wait_until 120 runs_here
 wait_until 120 nobody_receives
 forget_there
