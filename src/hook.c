@@ -152,7 +152,9 @@ static int check_whole(const struct vm_domain *domain, struct err *err)
 			    "from another host; wait for that");
 	if (r == 0)
 		r = restoring_check(state_dir, err);
-	return r < 0 ? r : check_here(domain, state_dir, err);
+	if (r == 0)
+		r = check_here(domain, state_dir, err);
+	return r < 0 ? r : handover_spoil(state_dir, err);
 }
 
 /* With stack.lock held. What is known of all disks but @disks is forgotten. */

@@ -147,6 +147,26 @@ bool handover_is_arriving(const char *state_dir)
 	return !path || access(path, F_OK) == 0 || errno != ENOENT;
 }
 
+int handover_fill(const char *state_dir, struct err *err)
+{
+	_cleanup_free_ char *path = mark_path(state_dir, "filled");
+
+	return path ? io_replace_file(path, "", 0, 0600, err)
+		    : fail(err, -ENOMEM, "out of memory");
+}
+
+int handover_spoil(const char *state_dir, struct err *err)
+{
+	return remove_mark(state_dir, "filled", err);
+}
+
+bool handover_is_filled(const char *state_dir)
+{
+	_cleanup_free_ char *path = mark_path(state_dir, "filled");
+
+	return path && access(path, F_OK) == 0;
+}
+
 bool handover_is_whole(const char *state_dir)
 {
 	_cleanup_free_ char *path = mark_path(state_dir, "arriving");

@@ -17,6 +17,8 @@
  *					and no migration is let in without
  *	/run/dsync-vm/UUID/coming	one was, and QEMU is about to start for
  *					it, and for nothing else
+ *	STATE_DIR/filled		nothing but receivers wrote to its
+ *					disks since the first of them
  *	STATE_DIR/arriving		durable, until the move is final, and
  *					nothing else starts it; its disks are of
  *					no use before this says "whole"
@@ -64,6 +66,12 @@ int handover_arrive(const char *state_dir, bool whole, struct err *err);
 int handover_arrived(const char *state_dir, struct err *err);
 bool handover_is_arriving(const char *state_dir);
 bool handover_is_whole(const char *state_dir);
+
+/* Its disks are filled from another host; it is started here, or something else
+ * writes to them; whether that was since. Durable. */
+int handover_fill(const char *state_dir, struct err *err);
+int handover_spoil(const char *state_dir, struct err *err);
+bool handover_is_filled(const char *state_dir);
 
 /* Lets a migration of the domain in, until the descriptor that is returned is
  * closed, however that happens. -EBUSY: another process does. */

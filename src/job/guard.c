@@ -182,13 +182,18 @@ static void tear_down(const struct guard *guard)
 		       err.text);
 }
 
+static void say_to_syslog(void *opaque, bool is_warning, const char *text)
+{
+	syslog(is_warning ? LOG_WARNING : LOG_NOTICE, "%s", text);
+}
+
 /* It was moved to another host: whoever has it, there it goes on. */
 static void settle(const struct guard *guard)
 {
 	const struct timespec pause = {.tv_sec = 1};
 	uint64_t give_up_ms = ui_now_ms() + SETTLE_GIVE_UP_MS;
 	enum settle_result result = SETTLE_UNKNOWN;
-	struct ui ui = {.quiet = true};
+	struct ui ui = {.say = say_to_syslog};
 	_cleanup_free_ char *uri = NULL;
 	struct err err = {0};
 
@@ -220,9 +225,10 @@ static void undo(const struct guard *guard)
 		resume_all(guard);
 	if (guard->thaw_by_ms != NO_DEADLINE)
 		thaw(guard);
+	tear_down(guard);
+	/* It may start the domain anew, on devices of its own. */
 	if (guard->go_on_by_ms != NO_DEADLINE)
 		settle(guard);
-	tear_down(guard);
 }
 
 /* True: that was the end. */

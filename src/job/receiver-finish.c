@@ -123,9 +123,10 @@ static int hear_of_release(struct err *err)
 
 	sigemptyset(&told);
 	sigaddset(&told, HANDOVER_SIGNAL);
-	return pthread_sigmask(SIG_BLOCK, &told, NULL)
-		       ? fail(err, -EINVAL, "signals")
-		       : 0;
+	if (pthread_sigmask(SIG_BLOCK, &told, NULL))
+		return fail(err, -EINVAL, "signals");
+	signal(HANDOVER_SIGNAL, SIG_DFL);
+	return 0;
 }
 
 int receiver_finish(struct receiver *receiver, const char *xml, struct err *err)

@@ -31,6 +31,7 @@ struct receiver {
 	struct ui *ui;
 	int user_fd, incoming_fd; /* -1: not taken */
 	bool look_only, armed, finished, released;
+	bool filled; /* by receivers alone, until this one */
 	struct receiver_place *disks;
 	struct stack_disk *stacks;
 	struct stack_report *reports;

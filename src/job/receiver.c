@@ -236,6 +236,9 @@ static int take_disks(struct receiver *receiver,
 	if (r < 0 || domain->look_only)
 		return r;
 	r = bring_up(receiver, err);
+	receiver->filled = handover_is_filled(receiver->state_dir);
+	if (r == 0)
+		r = handover_fill(receiver->state_dir, err);
 	if (r == 0)
 		r = mark_incomplete(receiver, err);
 	for (size_t i = 0; i < receiver->nr_disks && r == 0; i++)
@@ -284,7 +287,7 @@ bool receiver_has_created(const struct receiver *receiver, size_t i)
 
 bool receiver_is_trusted(const struct receiver *receiver, size_t i)
 {
-	return receiver->reports[i].trusted;
+	return receiver->filled && receiver->reports[i].trusted;
 }
 
 bool receiver_is_block(const struct receiver *receiver, size_t i)
@@ -306,6 +309,8 @@ static int let_in(struct receiver *receiver, struct err *err)
 
 	if (lock < 0)
 		return lock;
+	/* Not to be told before all is here: see hear_of_release(). */
+	signal(HANDOVER_SIGNAL, SIG_IGN);
 	receiver->incoming_fd = handover_let_in(receiver->uuid, err);
 	if (receiver->incoming_fd < 0)
 		return receiver->incoming_fd;

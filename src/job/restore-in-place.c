@@ -26,6 +26,7 @@
 #include "base/bitmap.h"
 #include "base/err.h"
 #include "base/io.h"
+#include "dm/handover.h"
 #include "dm/restoring.h"
 #include "dm/use.h"
 #include "job/comparison.h"
@@ -285,7 +286,8 @@ static char *command(const struct restore *restore)
 static int mark(const struct restore *restore, struct err *err)
 {
 	_cleanup_free_ char *line = command(restore);
-	int r = line ? 0 : fail(err, -ENOMEM, "out of memory");
+	int r = line ? handover_spoil(restore->session->state_dir, err)
+		     : fail(err, -ENOMEM, "out of memory");
 
 	for (size_t i = 0; r == 0 && i < restore->report->nr_disks; i++)
 		r = restoring_begin(restore->session->state_dir,

@@ -389,8 +389,8 @@ int seed_let_go(struct seed *seed, struct err *err)
 	return call(seed, far_request("seed-release"), NULL, 0, err);
 }
 
-int seed_release(const char *uri, const char *domain_uuid, bool *ret_arrived,
-		 struct ui *ui, struct err *err)
+int seed_release(const char *uri, const char *domain_uuid, bool defined,
+		 bool *ret_arrived, struct ui *ui, struct err *err)
 {
 	_cleanup_far_message_ struct far_message reply = {0};
 	_cleanup_free_ char *location = ssh_location(uri);
@@ -403,6 +403,7 @@ int seed_release(const char *uri, const char *domain_uuid, bool *ret_arrived,
 		return r;
 	request = far_request("seed-release");
 	json_add_string(request, "uuid", domain_uuid);
+	json_add_bool(request, "defined", defined);
 	r = far_call(far, request, NULL, 0, 0, &reply, err);
 	return r < 0 ? r
 		     : far_checked(far,

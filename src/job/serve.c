@@ -360,6 +360,7 @@ static void hang_up(struct serve *serve, int in_fd, int out_fd)
 		return;
 	dup2(nothing, in_fd);
 	dup2(nothing, out_fd);
+	dup2(nothing, STDERR_FILENO);
 	close(nothing);
 }
 

@@ -20,6 +20,7 @@
 #include "vm/migrate.h"
 
 #define PAUSE_MS 200
+#define START_TRIES 5
 #define ABORT_MS 30000
 #define RESUME_MS 60000 /* as long as the other host may hold it back */
 
@@ -147,6 +148,27 @@ static int go_on_there(struct settling *settling, struct vm_dom *there,
 	return handover_mark(settling->state_dir, &settling->mark, err);
 }
 
+/* Unless the guest itself had come to its end, or it is not known. */
+static void start_anew(const struct settling *settling)
+{
+	struct err why = {0};
+	int r = -ENODATA;
+
+	for (int i = 0; i < START_TRIES && r < 0; i++) {
+		if (!vm_dom_has_migrated(settling->dom))
+			break;
+		err_clear(&why);
+		r = vm_dom_start(settling->dom, &why);
+		if (r < 0)
+			poll(NULL, 0, PAUSE_MS);
+	}
+	ui_warn(settling->ui,
+		"%s: was cut off on its way to %s, and what was in its memory "
+		"is lost; its disks here are whole: %s%s",
+		vm_dom_name(settling->dom), settling->mark.uri,
+		r == 0 ? "it was started anew" : "start it here; ", why.text);
+}
+
 /* Its memory is there, without all of its disks; here they are whole. */
 static int take_back(struct settling *settling, struct vm_dom *there,
 		     struct err *err)
@@ -167,17 +189,9 @@ static int take_back(struct settling *settling, struct vm_dom *there,
 	if (r < 0)
 		return fail(err, r, "%s: %s", settling->mark.uri, why.text);
 	r = handover_end(settling->state_dir, err);
-	if (r < 0 || !settling->mark.running)
-		return r;
-	/* Unless the guest itself had come to its end. */
-	if (vm_dom_has_migrated(settling->dom))
-		r = vm_dom_start(settling->dom, &why);
-	ui_warn(settling->ui,
-		"%s: was cut off on its way to %s, and what was in its memory "
-		"is lost; its disks here are whole: %s",
-		vm_dom_name(settling->dom), settling->mark.uri,
-		r < 0 ? why.text : "it was started anew");
-	return 0;
+	if (r == 0 && settling->mark.running)
+		start_anew(settling);
+	return r;
 }
 
 /* Of a host that answers. Where it arrived it is that host's, whatever it has
@@ -196,10 +210,8 @@ static int look_there(struct settling *settling, struct vm_host *host,
 		r = vm_dom_state(there, ret_state, &why);
 	if (r < 0 && r != -ENOENT)
 		return 0;
-	/* What is not even defined there has not arrived. */
-	if (!arrived && there &&
-	    seed_release(settling->mark.uri, uuid, &arrived, settling->ui,
-			 NULL) < 0)
+	if (!arrived && seed_release(settling->mark.uri, uuid, there, &arrived,
+				     settling->ui, NULL) < 0)
 		return 0;
 	*ret_result = arrived ? SETTLE_THERE : SETTLE_HERE;
 	if (!arrived) {
@@ -372,10 +384,15 @@ int settle_abort(const char *connect, const char *domain, struct ui *ui,
 {
 	_cleanup_(cleanup_settling) struct settling settling = {.turn_fd = -1,
 								.ui = ui};
-	struct vm_dom_state there;
+	struct vm_dom_state there, here;
 	enum settle_result result;
 	int r = look(&settling, connect, domain, err);
 
+	if (r == 0)
+		r = vm_dom_state(settling.dom, &here, err);
+	/* It came, and stands: an older mark says nothing of it. */
+	if (r == 0 && here.active && handover_is_arriving(settling.state_dir))
+		return take_over(&settling, err);
 	if (r == 0)
 		r = settle(&settling, &result, &there, err);
 	if (r < 0)

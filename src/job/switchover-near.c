@@ -166,6 +166,8 @@ int switchover_come_near(struct switchover *sw, struct err *err)
 			r = hold_back(sw, left_ms, &near, err);
 		} else if (disks_ms * 2 > max_ms) {
 			r = catch_up(sw, left_ms, disks_ms, err);
+			/* RAM does not get on, either. */
+			tries += !sw->fast;
 		} else {
 			r = set_fast(sw, true, err);
 			poll(NULL, 0, LOOK_MS);

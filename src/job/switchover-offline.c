@@ -3,6 +3,7 @@
 #include "dm/handover.h"
 #include "job/seed.h"
 #include "job/switchover-parts.h"
+#include "vm/control.h"
 
 static int check_stopped(struct switchover *sw, struct err *err)
 {
@@ -42,30 +43,37 @@ static int mark(struct switchover *sw, struct err *err)
 	return r < 0 ? r : check_stopped(sw, err);
 }
 
-/*
- * Defined there, it is over there, whatever happens then.  If nobody says
- * whether it is, the mark stays.
- */
+/* Before all is there: what is whole and defined has arrived, whatever happens
+ * then, and an older definition must not be what it finds. */
 static int define(struct switchover *sw, struct err *err)
 {
-	_cleanup_vm_dom_ struct vm_dom *there = NULL;
 	int r = vm_host_define(sw->request->to, sw->next, err);
 
-	sw->left = r == 0 || vm_dom_find(sw->request->to, sw->session->uuid,
-					 &there, NULL) != -ENOENT;
-	if (r == 0)
-		r = seed_let_go(sw->request->seed, err);
+	sw->defined = r == 0;
+	return r;
+}
+
+static int let_go(struct switchover *sw, struct err *err)
+{
+	int r = seed_let_go(sw->request->seed, err);
+
 	return r < 0 ? r : switchover_mark(sw, true, err);
 }
 
 /* What is left to be found out is left to the watchdog. */
 static void wind_up(struct switchover *sw, int r)
 {
+	_cleanup_vm_dom_ struct vm_dom *there = NULL;
+
 	switchover_abort_cut(sw);
-	if (r < 0 && sw->left) {
+	if (r < 0 && sw->finishing) {
 		watchdog_leave(&sw->watchdog);
 		return;
 	}
+	/* A host that does not answer would keep us waiting. */
+	if (r < 0 && sw->defined && seed_ping(sw->request->seed, NULL) == 0 &&
+	    vm_dom_find(sw->request->to, sw->session->uuid, &there, NULL) == 0)
+		(void)vm_dom_undefine(there, NULL);
 	if (r < 0 && sw->marked)
 		(void)handover_end(sw->session->state_dir, NULL);
 	watchdog_step(&sw->watchdog, WATCHDOG_WENT_ON);
@@ -85,9 +93,11 @@ int switchover_offline(const struct switchover_request *request,
 	if (r == 0)
 		r = switchover_prepare_last(&sw, err);
 	if (r == 0)
+		r = define(&sw, err);
+	if (r == 0)
 		r = switchover_ship_last(&sw, err);
 	if (r == 0)
-		r = define(&sw, err);
+		r = let_go(&sw, err);
 	if (sw.session)
 		wind_up(&sw, r);
 	switchover_close(&sw);

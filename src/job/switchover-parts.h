@@ -36,7 +36,7 @@ struct switchover {
 	char *xml, *next;               /* as the other host is to have it */
 	struct cut *cut;
 	char epoch[UUID_SIZE];
-	bool was_running, marked, epoch_open;
+	bool was_running, marked, defined, epoch_open;
 	bool finishing, finished; /* it may be whole over there; it is */
 	bool left;                /* QEMU is not here any more */
 	bool fast;                /* RAM may go as fast as it can */
@@ -89,6 +89,9 @@ int switchover_ship_last(struct switchover *sw, struct err *err);
 /* It did not count: what it froze is dirty again, and what was brought of it
  * is known to be on the other host, perhaps. */
 void switchover_abort_cut(struct switchover *sw);
+
+/* The migration ended well: sees that QEMU is gone here. Sets ->left. */
+int switchover_see_gone(struct switchover *sw, struct err *err);
 
 /* It is to go on here; or else it turns out that it has left. */
 void switchover_stay(struct switchover *sw);

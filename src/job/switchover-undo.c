@@ -34,10 +34,30 @@ static void lose_memory(struct switchover *sw, struct err *err)
 		r = vm_dom_start(sw->session->dom, &why);
 	fail(err, -EIO,
 	     "%s: its memory was on %s already when the last of its disks "
-	     "could not be brought there (%s); its disks here are whole, and "
-	     "it was started anew%s%s",
+	     "could not be brought there (%s); its disks here are whole: %s%s",
 	     sw->session->domain->name, seed_uri(sw->request->seed), text,
-	     r < 0 ? ", but: " : "", why.text);
+	     r == 0 && sw->was_running ? "it was started anew"
+				       : "start it here",
+	     why.text[0] ? " (that failed)" : "");
+}
+
+/*
+ * libvirt's call may succeed although QEMU stays behind, standing, as after
+ * libvirtd was started anew.  As long as not all is over there this is a way
+ * back; after that it must be gone before anything goes on there.
+ */
+int switchover_see_gone(struct switchover *sw, struct err *err)
+{
+	struct vm_dom_state state;
+	int r = vm_dom_state(sw->session->dom, &state, err);
+
+	if (r == 0 && state.active)
+		r = sw->finished && !state.running
+			    ? vm_dom_destroy(sw->session->dom, err)
+			    : fail(err, -EIO, "%s: did not leave",
+				   sw->session->domain->name);
+	sw->left = r == 0;
+	return r;
 }
 
 /*
@@ -60,7 +80,8 @@ static int end_migration(struct switchover *sw, struct err *err)
 		}
 		poll(NULL, 0, LOOK_MS);
 	}
-	sw->left = vm_migrate_wait(TAKE_PTR(sw->migration), LOOK_MS, NULL) == 0;
+	if (vm_migrate_wait(TAKE_PTR(sw->migration), LOOK_MS, NULL) == 0)
+		(void)switchover_see_gone(sw, NULL);
 	return 0;
 }
 

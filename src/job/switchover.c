@@ -161,25 +161,11 @@ static int start_migration(struct switchover *sw, struct err *err)
 
 /* ------------------------------------------------------------- the instant */
 
-/*
- * libvirt's call may succeed although QEMU stays behind, standing, as after
- * libvirtd was started anew.  As long as not all is over there this is a way
- * back; after that it must be gone before anything goes on there.
- */
 static int see_it_gone(struct switchover *sw, struct err *err)
 {
-	struct vm_dom_state state;
 	int r = vm_migrate_wait(TAKE_PTR(sw->migration), 0, err);
 
-	if (r == 0)
-		r = vm_dom_state(sw->session->dom, &state, err);
-	if (r == 0 && state.active)
-		r = sw->finished && !state.running
-			    ? vm_dom_destroy(sw->session->dom, err)
-			    : fail(err, -EIO, "%s: did not leave",
-				   sw->session->domain->name);
-	sw->left = r == 0;
-	return r;
+	return r < 0 ? r : switchover_see_gone(sw, err);
 }
 
 /* Waits for QEMU to be gone here; a migration that stands still is no more. */
@@ -226,8 +212,8 @@ static int let_go(const struct switchover *sw, struct err *err)
 
 	if (r == 0)
 		return 0;
-	r = seed_release(seed_uri(request->seed), sw->session->uuid, &arrived,
-			 sw->ui, err);
+	r = seed_release(seed_uri(request->seed), sw->session->uuid, true,
+			 &arrived, sw->ui, err);
 	return r < 0 || arrived ? r : fail(err, -EIO, "%s", why.text);
 }
 

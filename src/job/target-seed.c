@@ -47,8 +47,7 @@ static int check_tail(struct target *target, const struct pending *pending,
 	*ret_matches = !to->first;
 	if (!to->first)
 		return 0;
-	if (seed_has_created(to->seed, pending->disk) ||
-	    !seed_is_trusted(to->seed, pending->disk))
+	if (seed_has_created(to->seed, pending->disk))
 		return 0;
 	r = tracker_read_map(seed_device(to->seed, pending->disk),
 			     TRACKER_MAP_DIRTY, &changed, err);
@@ -67,6 +66,8 @@ static int check_tail(struct target *target, const struct pending *pending,
 			 "%s: %s: what is there is not what was brought there "
 			 "last; --force overwrites it",
 			 target->location, pending->disk);
+	/* The tail is a sample. */
+	*ret_matches &= seed_is_trusted(to->seed, pending->disk);
 	return r;
 }
 

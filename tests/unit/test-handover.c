@@ -81,12 +81,25 @@ static void one_that_arrives_is_not_started(void **state)
 	assert_int_equal(handover_check(*state, &err), 0);
 }
 
+static void what_a_guest_wrote_to_is_not_as_it_was_filled(void **state)
+{
+	struct err err = {0};
+
+	assert_false(handover_is_filled(*state));
+	assert_int_equal(handover_spoil(*state, &err), 0);
+	assert_int_equal(handover_fill(*state, &err), 0);
+	assert_true(handover_is_filled(*state));
+	assert_int_equal(handover_spoil(*state, &err), 0);
+	assert_false(handover_is_filled(*state));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		scratch_test(a_domain_is_refused_until_it_is_back),
 		scratch_test(a_mark_that_is_cut_short_is_one),
 		scratch_test(one_that_arrives_is_not_started),
+		scratch_test(what_a_guest_wrote_to_is_not_as_it_was_filled),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -86,12 +86,12 @@ at_peer() {
 }
 
 # fill_memory NAME: a dummy's memory is zeroes, which a migration is through with
-# in an instant. From its next start on half of it is noise.
+# in an instant. From its next start on 32 MiB of it are noise.
 fill_memory() {
 	local ns='http://libvirt.org/schemas/domain/qemu/1.0'
 	local device="loader,file=$PWD/memory,addr=0x200000,force-raw=on"
-	head -c 8M /dev/urandom | tee memory | there dd of=memory status=none
-	virsh -q dumpxml --inactive "$1" | sed \
+	head -c 32M /dev/urandom | tee memory | there dd of=memory status=none
+	virsh -q dumpxml --inactive "$1" | sed -e 's|>16384</|>49152</|' \
 		-e "s|^<domain |&xmlns:qemu='$ns' |" \
 		-e "s|^</domain>|<qemu:commandline><qemu:arg value='-device'/>\
 <qemu:arg value='$device'/></qemu:commandline>&|" >filled.xml

@@ -7,7 +7,7 @@
 # long
 # disks: 64M 1G
 # peer: 64M
-# timeout: 2400
+# timeout: 2700
 . "$TOP/tests/vm/lib.sh"
 . "$TOP/tests/vm/lib-backup.sh"
 . "$TOP/tests/vm/lib-peer.sh"
