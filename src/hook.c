@@ -133,8 +133,12 @@ static int drop_leftovers(const struct vm_domain *domain, struct err *err)
 static int check_here(const struct vm_domain *domain, const char *state_dir,
 		      struct err *err)
 {
-	return handover_has_come(domain->uuid) ? 0
-					       : handover_check(state_dir, err);
+	int r;
+
+	if (handover_has_come(domain->uuid))
+		return 0;
+	r = handover_check(state_dir, err);
+	return r < 0 ? r : handover_spoil(state_dir, err);
 }
 
 /* With stack.lock held. */
@@ -152,9 +156,7 @@ static int check_whole(const struct vm_domain *domain, struct err *err)
 			    "from another host; wait for that");
 	if (r == 0)
 		r = restoring_check(state_dir, err);
-	if (r == 0)
-		r = check_here(domain, state_dir, err);
-	return r < 0 ? r : handover_spoil(state_dir, err);
+	return r < 0 ? r : check_here(domain, state_dir, err);
 }
 
 /* With stack.lock held. What is known of all disks but @disks is forgotten. */

@@ -135,11 +135,6 @@ int handover_arrive(const char *state_dir, bool whole, struct err *err)
 		    : fail(err, -ENOMEM, "out of memory");
 }
 
-int handover_arrived(const char *state_dir, struct err *err)
-{
-	return remove_mark(state_dir, "arriving", err);
-}
-
 bool handover_is_arriving(const char *state_dir)
 {
 	_cleanup_free_ char *path = mark_path(state_dir, "arriving");
@@ -158,6 +153,13 @@ int handover_fill(const char *state_dir, struct err *err)
 int handover_spoil(const char *state_dir, struct err *err)
 {
 	return remove_mark(state_dir, "filled", err);
+}
+
+int handover_arrived(const char *state_dir, struct err *err)
+{
+	int r = handover_spoil(state_dir, err);
+
+	return r < 0 ? r : remove_mark(state_dir, "arriving", err);
 }
 
 bool handover_is_filled(const char *state_dir)

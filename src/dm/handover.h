@@ -61,7 +61,7 @@ int handover_read(const char *state_dir, struct handover *ret_handover,
 int handover_check(const char *state_dir, struct err *err);
 
 /* It begins to arrive here, or all of its disks have; the move is final, or was
- * given up. Durable. */
+ * given up, and the domain may write to them. Durable. */
 int handover_arrive(const char *state_dir, bool whole, struct err *err);
 int handover_arrived(const char *state_dir, struct err *err);
 bool handover_is_arriving(const char *state_dir);
