@@ -303,20 +303,24 @@ virsh -q autostart --disable web1
 echo '=== written to over there'
 start_peer
 there mkdir "$PWD/host"
+there dd of=memory status=none <memory
 preseed --force
 there dd if=/dev/urandom of="$PEER_DISKS" bs=4k count=1 seek=777 oflag=direct \
 	conv=notrunc status=none
 keep web1 was
-expect_exit 3 preseed --migrate 2>err
+status=0
+preseed --migrate 2>err || status=$?
 cat err
+expect_equal "$status" 3
 grep 'vdb: .*sending all of it' err
+delay_network 1
 expect_moved
 
 # --- and there is a way back --------------------------------------------------------
 
 echo '=== there, and back again'
 keep web1 was
-preseed --migrate
+preseed --force --migrate
 wait_until 60 runs_there
 at_peer scribble web1 20
 for disk in vda vdb; do
