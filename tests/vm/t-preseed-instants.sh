@@ -338,7 +338,8 @@ expect_exit 1 at_peer virsh -q start web1
 # --- which is no way at all before its end -----------------------------------------
 
 echo '=== the way back is cut off'
-preseed --force --migrate
+# What was brought back here is new to what it had brought there.
+expect_exit 3 preseed --force --migrate
 at_peer scribble web1 20
 there dsync-vm preseed web1 qemu+ssh://here/system --force \
 	--disk "vdb=$block" --max-downtime 60000
