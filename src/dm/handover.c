@@ -24,6 +24,15 @@ static char *mark_path(const char *state_dir, const char *name)
 	return io_format("%s/%s", state_dir, name);
 }
 
+/* Takes @path over; NULL: out of memory. Durable. */
+static int put_mark(char *path, const char *text, struct err *err)
+{
+	_cleanup_free_ char *owned = path;
+
+	return path ? io_replace_file(path, text, strlen(text), 0600, err)
+		    : fail(err, -ENOMEM, "out of memory");
+}
+
 void handover_clear(struct handover *handover)
 {
 	free(TAKE_PTR(handover->uri));
@@ -32,15 +41,13 @@ void handover_clear(struct handover *handover)
 int handover_mark(const char *state_dir, const struct handover *handover,
 		  struct err *err)
 {
-	_cleanup_free_ char *path = mark_path(state_dir, "handover");
 	_cleanup_free_ char *text =
 		io_format("%s\n%s\n%s\n", handover->uri,
 			  handover->left ? LEFT : "leaving",
 			  handover->running ? RUNNING : "standing");
 
-	return path && text
-		       ? io_replace_file(path, text, strlen(text), 0600, err)
-		       : fail(err, -ENOMEM, "out of memory");
+	return text ? put_mark(mark_path(state_dir, "handover"), text, err)
+		    : fail(err, -ENOMEM, "out of memory");
 }
 
 /* Removes a mark, durably. */
@@ -128,11 +135,8 @@ int handover_check(const char *state_dir, struct err *err)
 
 int handover_arrive(const char *state_dir, bool whole, struct err *err)
 {
-	_cleanup_free_ char *path = mark_path(state_dir, "arriving");
-
-	return path ? io_replace_file(path, WHOLE, whole ? strlen(WHOLE) : 0,
-				      0600, err)
-		    : fail(err, -ENOMEM, "out of memory");
+	return put_mark(mark_path(state_dir, "arriving"), whole ? WHOLE : "",
+			err);
 }
 
 bool handover_is_arriving(const char *state_dir)
@@ -144,10 +148,7 @@ bool handover_is_arriving(const char *state_dir)
 
 int handover_fill(const char *state_dir, struct err *err)
 {
-	_cleanup_free_ char *path = mark_path(state_dir, "filled");
-
-	return path ? io_replace_file(path, "", 0, 0600, err)
-		    : fail(err, -ENOMEM, "out of memory");
+	return put_mark(mark_path(state_dir, "filled"), "", err);
 }
 
 int handover_spoil(const char *state_dir, struct err *err)
@@ -230,10 +231,7 @@ bool handover_is_let_in(const char *domain_uuid)
 
 int handover_comes(const char *domain_uuid, struct err *err)
 {
-	_cleanup_free_ char *path = coming_path(domain_uuid);
-
-	return path ? io_replace_file(path, "", 0, 0600, err)
-		    : fail(err, -ENOMEM, "out of memory");
+	return put_mark(coming_path(domain_uuid), "", err);
 }
 
 bool handover_has_come(const char *domain_uuid)

@@ -136,7 +136,7 @@ int serve_seed_drop(struct serve *serve, struct serve_call *call,
 		    struct err *err);
 /* What a server that has ended said last. */
 int serve_seed_check(const struct serve *serve, struct err *err);
-/* Gives it up, if one comes. */
+/* Nothing more comes for its disks; gives it up, if one comes. */
 void serve_drop_doors(struct serve *serve);
 void serve_drop_seed(struct serve *serve);
 
