@@ -28,11 +28,7 @@ trust_peer() {
 serve_ssh() {
 	local config=/run/sshd/config
 	mkdir -m 755 /run/sshd
-	grep -q ^sshd: /etc/passwd ||
-		echo 'sshd:x:65533:65534::/run/sshd:/usr/sbin/nologin' >>/etc/passwd
-	# The builder's user may not read it, and without one root is locked out.
-	echo 'root:*:1::::::' >/etc/shadow.new
-	mv -f /etc/shadow.new /etc/shadow
+	make_sshd_user
 	install -m 600 "$_shared/ssh_host_ed25519_key" /run/sshd/
 	install -m 600 "$_shared/id_ed25519.pub" /run/sshd/authorized_keys
 	cat >$config <<-EOF
@@ -83,6 +79,27 @@ there() {
 # does with a domain is done with one over there.
 at_peer() {
 	LIBVIRT_DEFAULT_URI=qemu+ssh://there/system "$@"
+}
+
+# state_here NAME, state_there NAME: of a domain; nothing if there is none.
+state_here() {
+	virsh -q domstate "$1" | xargs
+}
+
+state_there() {
+	at_peer virsh -q domstate "$1" 2>/dev/null | xargs || :
+}
+
+nobody_receives() {
+	there sh -c '! pgrep -f "[d]sync-vm target"'
+}
+
+# forget_there NAME: one that stands there, since it went on here, is of no use.
+forget_there() {
+	[ -n "$(state_there "$1")" ] || return 0
+	at_peer virsh -q destroy "$1" || :
+	at_peer virsh -q undefine "$1" || :
+	wait_until 60 nobody_receives
 }
 
 # fill_memory NAME: a dummy's memory is zeroes, which a migration is through with

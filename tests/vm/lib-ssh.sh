@@ -15,11 +15,7 @@ requires ssh
 # is served by $serve.
 start_sshd() {
 	ip link set lo up
-	grep -q ^sshd: /etc/passwd ||
-		echo 'sshd:x:65533:65534::/run/sshd:/usr/sbin/nologin' >>/etc/passwd
-	# The builder's user may not read it, and without one root is locked out.
-	echo 'root:*:1::::::' >/etc/shadow.new
-	mv -f /etc/shadow.new /etc/shadow
+	make_sshd_user
 	mkdir -p /run/sshd
 	chmod 755 /run/sshd
 	configure_sshd "$PATH"

@@ -25,26 +25,10 @@ preseed() {
 	timeout 300 dsync-vm preseed web1 "$uri" "${places[@]}" "$@"
 }
 
-state_here() {
-	virsh -q domstate web1 | xargs
-}
-
-state_there() {
-	at_peer virsh -q domstate web1 2>/dev/null | xargs || :
-}
-
 expect_here() {
-	expect_equal "$(state_here)" running
-	expect_equal "$(state_there)" ''
+	expect_equal "$(state_here web1)" running
+	expect_equal "$(state_there web1)" ''
 	expect_clean web1
-}
-
-# One that stands there, since it went on here, is of no use.
-forget_there() {
-	[ -n "$(state_there)" ] || return 0
-	at_peer virsh -q destroy web1 || :
-	at_peer virsh -q undefine web1 || :
-	wait_until 60 there sh -c '! pgrep -f "[d]sync-vm target"'
 }
 
 # --- before anything is begun -----------------------------------------------------
@@ -134,9 +118,9 @@ mend_network
 [ $moved != 0 ] || fail 'it moved without a network'
 [ $moved != 124 ] || fail 'it did not come to its end'
 cat err
-expect_equal "$(state_here)" running
-wait_until 120 there sh -c '! pgrep -f "[d]sync-vm target"'
-forget_there
+expect_equal "$(state_here web1)" running
+wait_until 120 nobody_receives
+forget_there web1
 expect_here
 
 # --- killed at any instant ---------------------------------------------------------
@@ -144,9 +128,9 @@ expect_here
 # It writes all the time: numbers, one after the other, on one disk and then the
 # other. Wherever it is, all that were written are there.
 where() {
-	if [ "$(state_here)" = running ]; then
+	if [ "$(state_here web1)" = running ]; then
 		echo here
-	elif [ "$(state_there)" = running ]; then
+	elif [ "$(state_there web1)" = running ]; then
 		echo there
 	else
 		echo nowhere
@@ -192,11 +176,11 @@ for round in $(seq "$rounds"); do
 	wait $mover || :
 	wait_until 120 settled
 	at=$(where)
-	echo "round $round: it is $at; $(state_here) here, $(state_there) there"
+	echo "round $round: it is $at; $(state_here web1) here, $(state_there web1) there"
 	if [ "$at" = here ]; then
 		wait_until 60 not pgrep -f 'dsync-vm watchdog'
 		expect_disks here
-		forget_there
+		forget_there web1
 		continue
 	fi
 	expect_disks there
@@ -204,7 +188,7 @@ for round in $(seq "$rounds"); do
 	grep 'handed over' err
 	came_back=$((came_back + 1))
 	# Over there it ends, and it starts here, cold.
-	forget_there
+	forget_there web1
 	dsync-vm preseed --abort web1
 	virsh -q start web1
 	# What it wrote over there nobody here knows.
@@ -224,7 +208,7 @@ cat out err
 [ $moved != 0 ] || fail 'it moved to a host that was gone'
 [ $moved != 124 ] || fail 'it did not come to its end'
 wait_until 60 not pgrep -f 'dsync-vm watchdog'
-expect_equal "$(state_here)" running
+expect_equal "$(state_here web1)" running
 
 # --- and a second try works -----------------------------------------------------------
 
@@ -234,6 +218,6 @@ scribble web1 10
 keep web1 was
 # The file went with the other host's memory: all of it is sent.
 expect_exit 3 preseed --migrate --max-downtime 20000 --force
-expect_equal "$(state_there)" running
-expect_equal "$(state_here)" 'shut off'
+expect_equal "$(state_there web1)" running
+expect_equal "$(state_here web1)" 'shut off'
 expect_disks there

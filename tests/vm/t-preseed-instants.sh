@@ -28,14 +28,6 @@ preseed() {
 	dsync-vm preseed web1 "$uri" "${places[@]}" "$@"
 }
 
-state_here() {
-	virsh -q domstate web1 | xargs
-}
-
-state_there() {
-	at_peer virsh -q domstate web1 2>/dev/null | xargs || :
-}
-
 force=()
 # --- instants ----------------------------------------------------------------
 
@@ -92,22 +84,11 @@ in_last() {
 # --- and what is to be afterwards ------------------------------------------------
 
 runs_here() {
-	[ "$(state_here)" = running ]
+	[ "$(state_here web1)" = running ]
 }
 
 runs_there() {
-	[ "$(state_there)" = running ]
-}
-
-# One that stands there, since it stayed here, is of no use.
-forget_there() {
-	[ -n "$(state_there)" ] || return 0
-	at_peer virsh -q destroy web1 || :
-	at_peer virsh -q undefine web1 || :
-}
-
-nobody_receives() {
-	there sh -c '! pgrep -f "[d]sync-vm target"'
+	[ "$(state_there web1)" = running ]
 }
 
 expect_stayed() {
@@ -118,10 +99,10 @@ expect_stayed() {
 	for disk in vda vdb; do
 		cmp "was/$disk" "/dev/mapper/dsync-web1-$disk"
 	done
-	[ "$(state_there)" != running ] || fail 'it runs on both'
+	[ "$(state_there web1)" != running ] || fail 'it runs on both'
 	wait_until 120 nobody_receives
-	[ "$(state_there)" != running ] || fail 'it runs on both'
-	forget_there
+	[ "$(state_there web1)" != running ] || fail 'it runs on both'
+	forget_there web1
 	expect_clean web1
 }
 
@@ -134,10 +115,10 @@ expect_moved() {
 	for disk in vda vdb; do
 		there cat "/dev/mapper/dsync-web1-$disk" | cmp - "was/$disk"
 	done
-	expect_equal "$(state_here)" 'shut off'
+	expect_equal "$(state_here web1)" 'shut off'
 	expect_exit 1 virsh -q start web1 2>refused
 	grep 'handed over' refused
-	forget_there
+	forget_there web1
 	dsync-vm preseed --abort web1
 	virsh -q start web1
 	# What it wrote over there nobody here knows.
@@ -211,7 +192,7 @@ wait $writer || :
 delay_network 1
 wait_until 120 runs_here
 wait_until 120 nobody_receives
-forget_there
+forget_there web1
 keep web1 was
 preseed --migrate
 expect_moved
@@ -227,7 +208,7 @@ echo '=== no network in the last blocks'
 begin_move
 in_last cut_network
 end_move
-expect_equal "$(state_here)" running
+expect_equal "$(state_here web1)" running
 mend_network
 expect_stayed
 
@@ -263,7 +244,7 @@ end_move
 [ ! -e instant ] || fail 'the network was not cut'
 expect_equal "$moved" 1
 grep 'tried again' err
-expect_equal "$(state_here)" 'shut off'
+expect_equal "$(state_here web1)" 'shut off'
 expect_exit 1 virsh -q start web1
 mend_network
 expect_moved
@@ -284,7 +265,7 @@ wait_until 30 not pgrep -x libvirtd
 rm -rf /run/libvirt/qemu/autostarted
 libvirtd --daemon --pid-file /run/libvirtd.pid
 wait_until 60 virsh -q list
-expect_equal "$(state_here)" 'shut off'
+expect_equal "$(state_here web1)" 'shut off'
 expect_exit 1 virsh -q start web1
 pkill -f 'dsync-vm watchdog' || :
 # libvirt's own, which says goodbye to a host that does not answer.
@@ -328,8 +309,8 @@ for disk in vda vdb; do
 done
 there dsync-vm preseed web1 qemu+ssh://here/system --force \
 	--disk "vdb=$block" --max-downtime 60000 --migrate
-expect_equal "$(state_here)" running
-expect_equal "$(state_there)" 'shut off'
+expect_equal "$(state_here web1)" running
+expect_equal "$(state_there web1)" 'shut off'
 for disk in vda vdb; do
 	cmp "was/$disk" "/dev/mapper/dsync-web1-$disk"
 done
