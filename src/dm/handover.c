@@ -7,17 +7,18 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 
 #include "base/err.h"
 #include "base/io.h"
 #include "base/name.h"
 
 #define MAX_BYTES 16384
+#define XML_MAX_BYTES (16 << 20)
 
 /* URI, then a word for each of the others, a line each. */
 #define LEFT "left"
 #define RUNNING "running"
-#define WHOLE "whole\n"
 
 static char *mark_path(const char *state_dir, const char *name)
 {
@@ -115,6 +116,15 @@ int handover_check(const char *state_dir, struct err *err)
 
 	if (r < 0)
 		return r;
+	if (handover_is_arriving(state_dir))
+		return fail(
+			err, -EBUSY,
+			"its move to this host did not come to its end, and "
+			"its disks here %s: it may run where it came from, and "
+			"moves on from there; if that host is gone, 'dsync-vm "
+			"preseed --abort' lets it be started here",
+			handover_is_whole(state_dir) ? "are whole"
+						     : "are not complete");
 	if (handover.uri)
 		return fail(err, -EBUSY,
 			    "it was handed over to %s, and its disks here are "
@@ -122,21 +132,12 @@ int handover_check(const char *state_dir, struct err *err)
 			    "there, 'dsync-vm preseed --abort' gives it back "
 			    "to this host",
 			    handover.uri);
-	if (!handover_is_arriving(state_dir))
-		return 0;
-	return fail(err, -EBUSY,
-		    "its move to this host did not come to its end, and its "
-		    "disks here %s: it may run where it came from, and moves "
-		    "on from there; if that host is gone, 'dsync-vm preseed "
-		    "--abort' lets it be started here",
-		    handover_is_whole(state_dir) ? "are whole"
-						 : "are not complete");
+	return 0;
 }
 
-int handover_arrive(const char *state_dir, bool whole, struct err *err)
+int handover_arrive(const char *state_dir, const char *xml, struct err *err)
 {
-	return put_mark(mark_path(state_dir, "arriving"), whole ? WHOLE : "",
-			err);
+	return put_mark(mark_path(state_dir, "arriving"), xml ? xml : "", err);
 }
 
 bool handover_is_arriving(const char *state_dir)
@@ -173,10 +174,17 @@ bool handover_is_filled(const char *state_dir)
 bool handover_is_whole(const char *state_dir)
 {
 	_cleanup_free_ char *path = mark_path(state_dir, "arriving");
-	_cleanup_free_ char *text = NULL;
+	struct stat st;
 
-	return path && io_read_file(path, MAX_BYTES, &text, NULL, NULL) == 0 &&
-	       strcmp(text, WHOLE) == 0;
+	return path && stat(path, &st) == 0 && st.st_size > 0;
+}
+
+int handover_read_xml(const char *state_dir, char **ret_xml, struct err *err)
+{
+	_cleanup_free_ char *path = mark_path(state_dir, "arriving");
+
+	return path ? io_read_file(path, XML_MAX_BYTES, ret_xml, NULL, err)
+		    : fail(err, -ENOMEM, "out of memory");
 }
 
 static char *incoming_path(const char *domain_uuid)

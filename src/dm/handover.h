@@ -20,8 +20,9 @@
  *	STATE_DIR/filled		nothing but receivers wrote to its
  *					disks since the first of them
  *	STATE_DIR/arriving		durable, until the move is final, and
- *					nothing else starts it; its disks are of
- *					no use before this says "whole"
+ *					nothing else starts it; empty as long as
+ *					its disks are of no use, then the XML
+ *					that goes with them
  */
 #pragma once
 
@@ -60,12 +61,17 @@ int handover_read(const char *state_dir, struct handover *ret_handover,
  * do. */
 int handover_check(const char *state_dir, struct err *err);
 
-/* It begins to arrive here, or all of its disks have; the move is final, or was
- * given up, and the domain may write to them. Durable. */
-int handover_arrive(const char *state_dir, bool whole, struct err *err);
+/* It begins to arrive here (@xml is NULL), or all of its disks have, and are
+ * those of @xml; the move is final, or was given up, and the domain may write
+ * to them. Durable. */
+int handover_arrive(const char *state_dir, const char *xml, struct err *err);
 int handover_arrived(const char *state_dir, struct err *err);
 bool handover_is_arriving(const char *state_dir);
+
 bool handover_is_whole(const char *state_dir);
+
+/* What one that is whole is to be started from. The caller frees it. */
+int handover_read_xml(const char *state_dir, char **ret_xml, struct err *err);
 
 /* Its disks are filled from another host; it is started here, or something else
  * writes to them; whether that was since. Durable. */

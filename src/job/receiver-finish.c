@@ -151,7 +151,7 @@ int receiver_finish(struct receiver *receiver, const char *xml, struct err *err)
 	if (r == 0)
 		r = hear_of_release(err);
 	if (r == 0)
-		r = handover_arrive(receiver->state_dir, true, err);
+		r = handover_arrive(receiver->state_dir, xml, err);
 	receiver->finished = r == 0;
 	return r;
 }

@@ -219,7 +219,7 @@ static int mark_incomplete(const struct receiver *receiver, struct err *err)
 		return r;
 	if (!handover.uri && !handover_is_arriving(receiver->state_dir))
 		return 0;
-	return handover_arrive(receiver->state_dir, false, err);
+	return handover_arrive(receiver->state_dir, NULL, err);
 }
 
 static int take_disks(struct receiver *receiver,
@@ -323,7 +323,7 @@ int receiver_arm(struct receiver *receiver, bool live, struct err *err)
 
 	if (receiver->look_only || receiver->armed)
 		return fail(err, -EPROTO, "out of turn");
-	r = handover_arrive(receiver->state_dir, false, err);
+	r = handover_arrive(receiver->state_dir, NULL, err);
 	if (r == 0 && live)
 		r = let_in(receiver, err);
 	receiver->armed = r == 0;

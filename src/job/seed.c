@@ -389,7 +389,7 @@ int seed_let_go(struct seed *seed, struct err *err)
 	return call(seed, far_request("seed-release"), NULL, 0, err);
 }
 
-int seed_release(const char *uri, const char *domain_uuid, bool defined,
+int seed_release(const char *uri, const char *domain_uuid, bool stands,
 		 bool *ret_arrived, struct ui *ui, struct err *err)
 {
 	_cleanup_far_message_ struct far_message reply = {0};
@@ -403,7 +403,7 @@ int seed_release(const char *uri, const char *domain_uuid, bool defined,
 		return r;
 	request = far_request("seed-release");
 	json_add_string(request, "uuid", domain_uuid);
-	json_add_bool(request, "defined", defined);
+	json_add_bool(request, "stands", stands);
 	r = far_call(far, request, NULL, 0, 0, &reply, err);
 	return r < 0 ? r
 		     : far_checked(far,

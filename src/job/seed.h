@@ -129,7 +129,7 @@ int seed_finish(struct seed *seed, const char *xml, struct err *err);
 int seed_let_go(struct seed *seed, struct err *err);
 
 /* The same after the connection was lost, by a new one. @ret_arrived: all of it
- * is there, or was; if not, nothing is let go of. @defined: there is such a
- * domain over there, without which nothing is let go of, either. */
-int seed_release(const char *uri, const char *domain_uuid, bool defined,
+ * is there, or was; if not, nothing is let go of. @stands: its QEMU is there,
+ * without which nothing is let go of, either. */
+int seed_release(const char *uri, const char *domain_uuid, bool stands,
 		 bool *ret_arrived, struct ui *ui, struct err *err);

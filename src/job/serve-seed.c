@@ -242,11 +242,11 @@ int serve_seed_finish(struct serve *serve, struct serve_call *call,
 
 /*
  * Who has it lets go of it, if all has come; one that is gone had it all if it
- * left word.  One that does not hear yet is asked again.  Of a domain that is
- * not even defined here the mark alone tells.
+ * left word.  One that does not hear yet is asked again.  Where
+ * its QEMU is gone it never went on if the mark is there.
  */
-static int release_other(struct serve_call *call, const char *uuid,
-			 bool defined, struct err *err)
+static int release_other(struct serve_call *call, const char *uuid, bool stands,
+			 struct err *err)
 {
 	_cleanup_free_ char *state_dir = io_format(PLACE_STATE "/%s", uuid);
 	uint64_t began_ms = ui_now_ms();
@@ -254,12 +254,12 @@ static int release_other(struct serve_call *call, const char *uuid,
 
 	if (!state_dir)
 		return fail(err, -ENOMEM, "out of memory");
-	if (defined)
+	if (stands)
 		handover_tell(uuid);
-	while (defined && handover_is_arriving(state_dir) &&
+	while (stands && handover_is_arriving(state_dir) &&
 	       handover_is_let_in(uuid) && ui_now_ms() - began_ms < RELEASE_MS)
 		poll(NULL, 0, PAUSE_MS);
-	if (defined && handover_is_whole(state_dir)) {
+	if (stands && handover_is_whole(state_dir)) {
 		if (handover_is_let_in(uuid))
 			return fail(err, -EAGAIN,
 				    "who received it does not let go yet");
@@ -276,7 +276,7 @@ int serve_seed_release(struct serve *serve, struct serve_call *call,
 		       struct err *err)
 {
 	const char *uuid;
-	bool defined;
+	bool stands;
 	int r;
 
 	if (serve->seed.receiver) {
@@ -288,10 +288,10 @@ int serve_seed_release(struct serve *serve, struct serve_call *call,
 			    "this key is let in to a repository only");
 	r = json_get_string(call->json, "uuid", &uuid, err);
 	if (r == 0)
-		r = json_get_bool(call->json, "defined", &defined, err);
+		r = json_get_bool(call->json, "stands", &stands, err);
 	if (r == 0 && !uuid_valid(uuid))
 		r = fail(err, -EPROTO, "'%s': no domain", uuid);
-	return r < 0 ? r : release_other(call, uuid, defined, err);
+	return r < 0 ? r : release_other(call, uuid, stands, err);
 }
 
 int serve_seed_drop(struct serve *serve, struct serve_call *call,

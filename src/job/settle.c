@@ -22,6 +22,7 @@
 #define PAUSE_MS 200
 #define START_TRIES 5
 #define ABORT_MS 30000
+#define LET_GO_MS 5000
 #define RESUME_MS 60000 /* as long as the other host may hold it back */
 
 struct settling {
@@ -210,8 +211,10 @@ static int look_there(struct settling *settling, struct vm_host *host,
 		r = vm_dom_state(there, ret_state, &why);
 	if (r < 0 && r != -ENOENT)
 		return 0;
-	if (!arrived && seed_release(settling->mark.uri, uuid, there, &arrived,
-				     settling->ui, NULL) < 0)
+	/* Without its QEMU nothing speaks for that host. */
+	if (!arrived &&
+	    seed_release(settling->mark.uri, uuid, ret_state->active, &arrived,
+			 settling->ui, NULL) < 0)
 		return 0;
 	*ret_result = arrived ? SETTLE_THERE : SETTLE_HERE;
 	if (!arrived) {
@@ -327,26 +330,21 @@ static int give_back(const struct settling *settling, bool answers,
 	return r;
 }
 
-/* How long who received it may take to let go of it. */
-#define LET_GO_MS 5000
+/* Its places may be others than when it was here before. */
+static int define_as_it_came(const struct settling *settling, struct err *err)
+{
+	_cleanup_free_ char *xml = NULL;
+	int r = handover_read_xml(settling->state_dir, &xml, err);
 
-/*
- * It came here, or was about to, and where it came from is gone: what nobody
- * can know is for the admin to say.
- */
-static int take_over(struct settling *settling, struct err *err)
+	return r < 0 ? r : vm_host_define(settling->host, xml, err);
+}
+
+/* Who received it lets go of its disks, if all of it came. */
+static int have_let_go(const struct settling *settling, struct err *err)
 {
 	const char *uuid = vm_dom_uuid(settling->dom);
-	const char *name = vm_dom_name(settling->dom);
-	bool whole = handover_is_whole(settling->state_dir);
 	uint64_t began_ms = ui_now_ms();
-	int r;
 
-	if (handover_is_let_in(uuid) && !whole)
-		return fail(err, -EBUSY,
-			    "%s: its disks are not complete here, and somebody "
-			    "brings them; if nobody does, 'virsh destroy' it",
-			    name);
 	handover_tell(uuid);
 	while (handover_is_arriving(settling->state_dir) &&
 	       handover_is_let_in(uuid)) {
@@ -356,10 +354,33 @@ static int take_over(struct settling *settling, struct err *err)
 				"%s: who received it does not let go of its "
 				"disks; end the process in "
 				"/run/dsync-vm/%s/incoming",
-				name, uuid);
+				vm_dom_name(settling->dom), uuid);
 		poll(NULL, 0, PAUSE_MS);
 	}
-	r = forget_others(settling, err);
+	return 0;
+}
+
+/*
+ * It came here, or was about to, and where it came from is gone: what nobody
+ * can know is for the admin to say.
+ */
+static int take_over(const struct settling *settling, struct err *err)
+{
+	const char *name = vm_dom_name(settling->dom);
+	bool whole = handover_is_whole(settling->state_dir);
+	int r = 0;
+
+	if (!whole && handover_is_let_in(vm_dom_uuid(settling->dom)))
+		return fail(err, -EBUSY,
+			    "%s: its disks are not complete here, and somebody "
+			    "brings them; if nobody does, 'virsh destroy' it",
+			    name);
+	if (whole)
+		r = define_as_it_came(settling, err);
+	if (r == 0)
+		r = have_let_go(settling, err);
+	if (r == 0)
+		r = forget_others(settling, err);
 	if (r == 0)
 		r = handover_arrived(settling->state_dir, err);
 	if (r == 0)

@@ -43,8 +43,7 @@ static int mark(struct switchover *sw, struct err *err)
 	return r < 0 ? r : check_stopped(sw, err);
 }
 
-/* Before all is there: what is whole and defined has arrived, whatever happens
- * then, and an older definition must not be what it finds. */
+/* Before it is let go of: an older definition must not be what is started. */
 static int define(struct switchover *sw, struct err *err)
 {
 	int r = vm_host_define(sw->request->to, sw->next, err);

@@ -61,21 +61,24 @@ static void a_mark_that_is_cut_short_is_one(void **state)
 
 static void one_that_arrives_is_not_started(void **state)
 {
+	_cleanup_free_ char *xml = NULL;
 	struct err err = {0};
 
 	assert_false(handover_is_arriving(*state));
-	assert_int_equal(handover_arrive(*state, false, &err), 0);
+	assert_int_equal(handover_arrive(*state, NULL, &err), 0);
 	assert_true(handover_is_arriving(*state));
 	assert_int_equal(handover_check(*state, &err), -EBUSY);
 	assert_non_null(strstr(err.text, "not complete"));
 	assert_false(handover_is_whole(*state));
 	err_clear(&err);
-	assert_int_equal(handover_arrive(*state, true, &err), 0);
+	assert_int_equal(handover_arrive(*state, "<domain/>", &err), 0);
 	assert_true(handover_is_whole(*state));
+	assert_int_equal(handover_read_xml(*state, &xml, &err), 0);
+	assert_string_equal(xml, "<domain/>");
 	assert_int_equal(handover_check(*state, &err), -EBUSY);
 	assert_non_null(strstr(err.text, "are whole"));
 	err_clear(&err);
-	assert_int_equal(handover_arrive(*state, false, &err), 0);
+	assert_int_equal(handover_arrive(*state, NULL, &err), 0);
 	assert_false(handover_is_whole(*state));
 	assert_int_equal(handover_arrived(*state, &err), 0);
 	assert_int_equal(handover_check(*state, &err), 0);
