@@ -77,8 +77,10 @@ static struct json_object *describe(const struct preseed_report *report,
 	json_add_uint(object, "left_bytes", report->last.left_bytes);
 	json_add_uint(object, "estimate_ms", report->last.estimate_ms);
 	json_add_bool(object, "moved", report->moved);
-	json_add_uint(object, "downtime_ms", report->downtime_ms);
-	json_add_uint(object, "last_bytes", report->last_bytes);
+	json_add_uint(object, "downtime_ms", report->switchover.downtime_ms);
+	json_add_uint(object, "disks_ms", report->switchover.disks_ms);
+	json_add_uint(object, "memory_ms", report->switchover.memory_ms);
+	json_add_uint(object, "last_bytes", report->switchover.last_bytes);
 	json_add_bool(object, "resynced", report->resynced);
 	return object;
 }
@@ -120,6 +122,7 @@ static void print_plan(const struct preseed_report *report)
 static void print_end(const struct preseed_request *request,
 		      const struct preseed_report *report)
 {
+	const struct switchover_report *moved = &report->switchover;
 	char last[16];
 
 	if (request->dry_run) {
@@ -129,10 +132,11 @@ static void print_end(const struct preseed_request *request,
 	if (!report->moved)
 		return;
 	if (request->end == PRESEED_MIGRATE)
-		printf("%s: moved to %s: stood %" PRIu32
-		       " ms, in which %s of its disks were brought\n",
-		       report->domain, report->uri, report->downtime_ms,
-		       ui_size(last, report->last_bytes));
+		printf("%s: moved to %s: stood %" PRIu32 " ms: %" PRIu32
+		       " for %s of its disks, %" PRIu32 " for its memory\n",
+		       report->domain, report->uri, moved->downtime_ms,
+		       moved->disks_ms, ui_size(last, moved->last_bytes),
+		       moved->memory_ms);
 	else
 		printf("%s: moved to %s: start it there\n", report->domain,
 		       report->uri);

@@ -5,6 +5,8 @@
  */
 #include "job/interrupt.h"
 
+#include <sys/time.h>
+
 static volatile sig_atomic_t interrupted;
 
 static void note_signal(int signal)
@@ -23,14 +25,22 @@ const volatile sig_atomic_t *interrupt_catch(void)
 }
 
 /* Blocked they would be only in this thread. */
-bool interrupt_ignore(void)
+bool interrupt_ignore(uint32_t within_ms)
 {
+	const struct sigaction action = {.sa_handler = note_signal};
+	const struct itimerval timer = {
+		.it_value = {.tv_sec = within_ms / 1000,
+			     .tv_usec = within_ms % 1000 * 1000}};
+	const struct itimerval none = {0};
 	bool came;
 
 	signal(SIGINT, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
+	setitimer(ITIMER_REAL, &none, NULL);
 	came = interrupted;
 	interrupted = 0;
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &timer, NULL);
 	return came;
 }

@@ -7,6 +7,7 @@
 
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 /*
  * Catches SIGINT, SIGTERM and SIGHUP from now on. Returns the flag that they
@@ -16,5 +17,6 @@
 const volatile sig_atomic_t *interrupt_catch(void);
 
 /* From now on, whichever thread they come to, the process goes on to its end,
- * and the flag stays unset. True: it was set. */
-bool interrupt_ignore(void);
+ * and the flag is unset, and set when @within_ms are over; 0: never. True: it
+ * was set. */
+bool interrupt_ignore(uint32_t within_ms);

@@ -18,7 +18,6 @@
 #include "job/mirror.h"
 #include "job/preseed-parts.h"
 #include "job/settle.h"
-#include "job/switchover.h"
 #include "repo/pending.h"
 #include "vm/control.h"
 
@@ -192,21 +191,20 @@ static int move(struct preseed *preseed, struct err *err)
 		.bytes_per_s = preseed->report->bytes_per_s,
 		.wait_s = WAIT_S,
 	};
-	struct switchover_report report = {0};
+	struct switchover_report *report = &preseed->report->switchover;
 	int r = 0;
 
 	if (request->end == PRESEED_OFFLINE) {
 		r = shut_down(preseed, err);
 		if (r == 0)
-			r = switchover_offline(&switchover, &report,
-					       preseed->ui, err);
+			r = switchover_offline(&switchover, report, preseed->ui,
+					       err);
 	} else {
-		r = switchover_run(&switchover, &report, preseed->ui, err);
+		r = switchover_run(&switchover, report, preseed->ui, err);
 	}
 	preseed->report->moved = r == 0;
-	preseed->report->downtime_ms = report.downtime_ms;
-	preseed->report->last_bytes = report.last_bytes;
-	preseed->report->sent_bytes += report.before_bytes + report.last_bytes;
+	preseed->report->sent_bytes +=
+		report->before_bytes + report->last_bytes;
 	return r;
 }
 

@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "job/switchover.h"
+
 struct err;
 struct ui;
 
@@ -67,9 +69,8 @@ struct preseed_report {
 	struct preseed_pass last;
 	uint64_t bytes_per_s; /* of the way there; 0: not known */
 	bool moved;
-	uint32_t downtime_ms; /* of the guest, if it moved as it ran */
-	uint64_t last_bytes;  /* brought in that time */
-	bool resynced;        /* tracking was lost before a pass */
+	struct switchover_report switchover; /* if it moved as it ran */
+	bool resynced; /* tracking was lost before a pass */
 	bool warned;
 };
 

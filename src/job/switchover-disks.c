@@ -17,7 +17,6 @@
 #include "repo/pending.h"
 
 #define STALL_MS 20000         /* the guest may stand meanwhile */
-#define GRACE_MS 3000          /* to what is allowed */
 #define WHOLE_BYTES UINT64_MAX /* of connections: as many as are of use */
 
 /* ------------------------------------------------------------ their ends */
@@ -123,10 +122,6 @@ static void show_alive(void *opaque, const struct ship_counts *counts)
 
 	if (!sw->paused_ms || sw->left)
 		switchover_alive(sw);
-	/* Going back is free as long as QEMU is here. */
-	else if (ui_now_ms() - sw->paused_ms >
-		 sw->request->max_downtime_ms + GRACE_MS)
-		sw->late = 1;
 }
 
 /* Ships what is missing. */
@@ -138,7 +133,7 @@ static int ship(struct switchover *sw, size_t i, struct ship_counts *ret_counts,
 		.map = disk->missing,
 		.block_bytes = disk->pending->block_bytes,
 		.stall_ms = STALL_MS,
-		.cancelled = sw->paused_ms ? &sw->late : sw->cancelled,
+		.cancelled = sw->cancelled,
 		.opaque = sw,
 		.progress = show_alive,
 	};
@@ -275,12 +270,6 @@ static int ship_last(struct switchover *sw, size_t i, struct err *err)
 		return r;
 	bitmap_or(disk->missing, frozen);
 	r = ship(sw, i, &counts, err);
-	if (r < 0 && sw->late) {
-		err_clear(err);
-		r = fail(err, -EAGAIN,
-			 "%s: the last of %s took longer than it may",
-			 sw->session->domain->name, disk->pending->disk);
-	}
 	sw->report->last_bytes += counts.sent_bytes;
 	close_ends(disk);
 	return r < 0 ? r
@@ -314,6 +303,8 @@ int switchover_ship_last(struct switchover *sw, struct err *err)
 	sw->finishing = true;
 	r = seed_finish(sw->request->seed, sw->next, err);
 	sw->finished = r == 0;
+	if (sw->paused_ms)
+		sw->report->disks_ms = ui_now_ms() - sw->paused_ms;
 	return r;
 }
 

@@ -42,7 +42,6 @@ struct switchover {
 	bool fast;                /* RAM may go as fast as it can */
 	uint64_t bytes_per_s, ram_bytes_per_s, paused_ms;
 	ship_cancel cancelled;
-	volatile sig_atomic_t late; /* it stands for too long */
 	struct ui *ui;
 };
 

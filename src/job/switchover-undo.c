@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "dm/handover.h"
+#include "job/interrupt.h"
 #include "job/seed.h"
 #include "job/switchover-parts.h"
 #include "vm/control.h"
@@ -91,6 +92,7 @@ void switchover_stay(struct switchover *sw)
 	struct err why = {0};
 	int r = 0;
 
+	(void)interrupt_ignore(0);
 	if (sw->migration)
 		r = end_migration(sw, &why);
 	if (r == 0 && sw->left)

@@ -21,7 +21,9 @@
 
 #define LOOK_MS 20
 #define STALL_MS 15000
+#define TELL_MS 1000
 #define RESUME_MS 10000
+#define GRACE_MS 3000           /* to the time that it may stand */
 #define PAUSE_DEADLINE_MS 60000 /* and what is allowed */
 
 /* ------------------------------------------------------------ getting ready */
@@ -168,24 +170,39 @@ static int see_it_gone(struct switchover *sw, struct err *err)
 	return r < 0 ? r : switchover_see_gone(sw, err);
 }
 
-/* Waits for QEMU to be gone here; a migration that stands still is no more. */
+/* RAM got on at @moved_ms. */
+static int check_pace(const struct switchover *sw, uint64_t moved_ms,
+		      struct err *err)
+{
+	if (ui_now_ms() - moved_ms > STALL_MS)
+		return fail(err, -ETIMEDOUT,
+			    "%s: the migration does not get on",
+			    seed_uri(sw->request->seed));
+	return *sw->cancelled ? fail(err, -EINTR, "interrupted") : 0;
+}
+
+/* Waits for QEMU to be gone here. */
 static int complete(struct switchover *sw, struct err *err)
 {
-	uint64_t left_bytes = UINT64_MAX, moved_ms = ui_now_ms();
+	uint64_t left_bytes = UINT64_MAX, moved_ms = ui_now_ms(), told_ms = 0;
 	struct vm_migrate_progress ram;
-	int r = vm_migrate_set_speed(sw->migration, VM_MIGRATE_UNLIMITED, err);
+	int r = 0;
 
 	switchover_alive(sw);
 	while (r == 0 && !vm_migrate_has_ended(sw->migration)) {
+		/* One that was told went on slowly all the same, once. */
+		if (ui_now_ms() - told_ms > TELL_MS) {
+			told_ms = ui_now_ms();
+			(void)vm_migrate_set_speed(sw->migration,
+						   VM_MIGRATE_UNLIMITED, NULL);
+		}
 		r = vm_migrate_progress(sw->migration, &ram, err);
 		if (ram.left_bytes != left_bytes) {
 			left_bytes = ram.left_bytes;
 			moved_ms = ui_now_ms();
 		}
-		if (r == 0 && ui_now_ms() - moved_ms > STALL_MS)
-			r = fail(err, -ETIMEDOUT,
-				 "%s: the migration does not get on",
-				 seed_uri(sw->request->seed));
+		if (r == 0)
+			r = check_pace(sw, moved_ms, err);
 		poll(NULL, 0, 5);
 	}
 	return r < 0 ? r : see_it_gone(sw, err);
@@ -194,8 +211,9 @@ static int complete(struct switchover *sw, struct err *err)
 /* Also one that stands: whatever it is by now, it must not go on here. */
 static int stop_guest(struct switchover *sw, struct err *err)
 {
-	/* From here on it is faster to finish than to undo. */
-	if (interrupt_ignore())
+	/* From here on it is faster to finish than to undo; but as long as QEMU
+	 * is here going back is free. */
+	if (interrupt_ignore(sw->request->max_downtime_ms + GRACE_MS))
 		return fail(err, -EINTR, "interrupted");
 	switchover_alive(sw);
 	sw->paused_ms = ui_now_ms();
@@ -263,6 +281,17 @@ static int switch_over(struct switchover *sw, struct err *err)
 		r = switchover_ship_last(sw, err);
 	if (r == 0)
 		r = complete(sw, err);
+	if (r < 0 && sw->paused_ms && *sw->cancelled) {
+		err_clear(err);
+		return fail(err, -EAGAIN,
+			    "%s: to bring the last of it took longer than it "
+			    "may stand; allow more with --max-downtime, or try "
+			    "when it is quieter",
+			    sw->session->domain->name);
+	}
+	if (r == 0)
+		sw->report->memory_ms =
+			ui_now_ms() - sw->paused_ms - sw->report->disks_ms;
 	return r;
 }
 
@@ -275,13 +304,12 @@ static int arrive(struct switchover *sw, int r, struct err *err)
 {
 	struct err why = {0};
 
+	(void)interrupt_ignore(0);
 	if (!sw->finished) {
 		ui_note(sw->ui, "%s: its memory got there before its disks",
 			sw->session->domain->name);
-		(void)interrupt_ignore();
 		switchover_alive(sw);
 		switchover_abort_cut(sw);
-		sw->late = 0;
 		if (!sw->paused_ms)
 			sw->paused_ms = ui_now_ms();
 		if (switchover_prepare_last(sw, &why) < 0 ||

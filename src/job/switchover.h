@@ -41,6 +41,8 @@ struct switchover_request {
 
 struct switchover_report {
 	uint32_t downtime_ms;  /* from the pause to the resume */
+	uint32_t disks_ms;     /* of it, until all of its disks was there */
+	uint32_t memory_ms;    /* and from then on, until QEMU was gone here */
 	uint64_t last_bytes;   /* shipped of its disks while it stood */
 	uint64_t before_bytes; /* and since the migration began */
 };
