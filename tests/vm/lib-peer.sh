@@ -66,7 +66,8 @@ start_peer() {
 
 peer_serves() {
 	[ ! -e "$_shared/died" ] || fail 'the peer died'
-	[ -e "$_shared/up" ]
+	# The last word of an earlier boot is removed with "off".
+	[ ! -e "$_shared/off" ] && [ -e "$_shared/up" ]
 }
 
 # there COMMAND [ARG]...: runs it on the peer, in a directory of this name.

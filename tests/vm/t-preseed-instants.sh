@@ -204,6 +204,15 @@ end_move
 expect_equal "$moved" 0
 expect_moved
 
+echo '=== its memory takes longer than it may'
+force=(--max-downtime 20000)
+begin_move
+in_last limit_network 1mbit
+end_move
+expect_equal "$moved" 1
+grep 'longer than it may stand' err
+expect_stayed
+
 echo '=== no network in the last blocks'
 begin_move
 in_last cut_network
@@ -323,7 +332,7 @@ echo '=== the way back is cut off'
 expect_exit 3 preseed --force --migrate
 at_peer scribble web1 20
 there dsync-vm preseed web1 qemu+ssh://here/system --force \
-	--disk "vdb=$block" --max-downtime 60000
+	--disk "vdb=$block" --max-downtime 60000 || :
 expect_exit 5 dsync-vm preseed --abort web1
 kill_peer
 expect_exit 1 virsh -q start web1
@@ -331,3 +340,45 @@ expect_exit 3 dsync-vm preseed --abort web1 2>err
 cat err
 grep 'not complete' err
 virsh -q start web1
+
+# --- which may be to another place ---------------------------------------------------
+
+echo '=== the other host loses its power when all is back, elsewhere'
+# What tells a host in the end that nobody is at the other end.
+is_let_go_of() {
+	pkill -f 'sshd: root@' || :
+	[ "$(state_here web1)" = 'shut off' ]
+}
+
+start_peer
+there mkdir "$PWD/host"
+there dd of=memory status=none <memory
+expect_exit 3 preseed --force --migrate
+wait_until 60 runs_there
+at_peer scribble web1 20
+for disk in vda vdb; do
+	there cat "/dev/mapper/dsync-web1-$disk" >"was/$disk"
+done
+delay_network 150
+there dsync-vm preseed web1 qemu+ssh://here/system --force --create \
+	--disk "vda=$PWD/host/elsewhere" --disk "vdb=$block" \
+	--max-downtime 60000 --migrate &
+mover=$!
+until [ -s "/var/lib/dsync-vm/$(virsh -q domuuid web1)/arriving" ]; do
+	kill -0 $mover || fail 'it did not come'
+	pause 0.01
+done
+kill_peer
+pkill -P $mover
+wait $mover || :
+delay_network
+wait_until 60 is_let_go_of
+expect_exit 1 virsh -q start web1 2>refused
+grep 'are whole' refused
+expect_exit 3 dsync-vm preseed --abort web1 2>err
+cat err
+grep 'all of it is here' err
+virsh -q start web1
+for disk in vda vdb; do
+	cmp "was/$disk" "/dev/mapper/dsync-web1-$disk"
+done
