@@ -20,7 +20,7 @@ def load(path):
     with open(path) as lines:
         for line in lines:
             words = line.split()
-            if len(words) == 6 and words[0] in METHODS:
+            if len(words) == 8 and words[0] in METHODS:
                 rounds.setdefault(words[0], []).append(
                     [float(word) for word in words[2:]])
     return {method: [statistics.median(costs) for costs in zip(*all_)]
@@ -33,11 +33,12 @@ def main():
     print('  %-44s%10s%14s%14s%10s' % (
         '', 'seconds', 'MiB sent', 'downtime ms', 'of shared'))
     for method, name in METHODS.items():
-        milliseconds, wire, downtime, _ = costs[method]
+        milliseconds, wire, downtime = costs[method][:3]
         print('  %-44s%10.1f%14.1f%14.0f%9.2fx' % (
             name, milliseconds / 1000, wire / MIB, downtime, downtime / base))
-    print('  of the disk in the downtime: %.1f MiB' % (
-        costs['preseed'][3] / MIB))
+    last, disks, memory = costs['preseed'][3:]
+    print('  of the downtime %.0f ms for %.1f MiB of its disk, %.0f ms for its '
+          'memory' % (disks, last / MIB, memory))
 
 
 main()

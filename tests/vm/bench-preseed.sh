@@ -8,15 +8,15 @@
 #	shared	virsh migrate of a guest without a disk: what a migration with
 #		shared storage costs
 #
-# and prints METHOD ROUND SECONDS WIRE_BYTES DOWNTIME_MS LAST_BYTES, where
+# and prints METHOD ROUND SPENT_MS WIRE_BYTES DOWNTIME_MS LAST_BYTES DISKS_MS
+# MEMORY_MS, where WIRE_BYTES is all that this machine sent since the move began,
 # DOWNTIME_MS is from the pause here to the guest's going on over there, and
-# WIRE_BYTES is all that this machine sent since the move began. For `ci/bench
-# preseed`.
+# DISKS_MS and MEMORY_MS are parts of it. For `ci/bench preseed`.
 #
 # ROUNDS: of each.
 #
 # disks: 2G
-# peer: 256M 256M
+# peer: 256M 512M
 # timeout: 3000
 . "$TOP/tests/vm/lib.sh"
 . "$TOP/tests/vm/lib-peer.sh"
@@ -30,6 +30,8 @@ cleanup_fn umount host
 start_libvirtd
 start_peer
 there mkdir host
+there mkfs.ext4 -q "${PEER_DISKS##* }"
+there mount "${PEER_DISKS##* }" host
 
 sent_bytes() {
 	cat /sys/class/net/eth0/statistics/tx_bytes
@@ -57,8 +59,8 @@ make_disk() {
 		"host/$1.raw"
 }
 
-# move NAME COMMAND...: prints its costs; the last line of its output is its
-# downtime and what it brought of the disk in that.
+# move NAME COMMAND...: prints its costs; the last line of its output is those of
+# the downtime.
 move() {
 	local name=$1 began before
 	shift
@@ -74,13 +76,14 @@ $(($(sent_bytes) - before)) $(tail -n 1 moved)"
 by_preseed() {
 	dsync-vm preseed preseed "$uri" --disk "vda=${PEER_DISKS%% *}" --migrate \
 		--max-downtime 5000 --output json >report.json
-	jq -r '"\(.downtime_ms) \(.last_bytes)"' report.json
+	jq -r '"\(.downtime_ms) \(.last_bytes) \(.disks_ms) \(.memory_ms)"' \
+		report.json
 }
 
 by_virsh() {
 	virsh -q migrate --live --persistent --unsafe "$@" "$uri" tcp://there
 	virsh -q domjobinfo --completed "${*: -1}" |
-		awk '/^Total downtime/ {print $3, 0}'
+		awk '/^Total downtime/ {print $3, 0, 0, $3}'
 }
 
 for round in $(seq "$ROUNDS"); do
