@@ -4,8 +4,8 @@
  * and to stay so until the guest is paused.
  *
  * QEMU ends a migration by itself when little enough is left.  Here it must
- * not: so the time allowed for that is a millisecond, and as soon as the RAM
- * that is left fits into ours it is slowed down so that it lasts.
+ * not: so the time allowed for that is a millisecond, and as soon as little RAM
+ * is left, and that fits into ours, it is slowed down so that it lasts.
  */
 #include <poll.h>
 
@@ -17,7 +17,9 @@
 #define BEGIN_MS 60000
 #define FIXED_MS 50 /* what takes its time whatever is left */
 #define ROUND_TRIPS 6
-#define MAX_TRIES 64 /* to come near enough */
+#define NEAR_MS 250 /* of RAM, of which little is gone between two looks */
+#define ENOUGH_ITERATIONS 3 /* of RAM, that does not get nearer */
+#define MAX_TRIES 64        /* to come near enough */
 
 /* How long @bytes take at @bytes_per_s. */
 static uint64_t takes_ms(uint64_t bytes, uint64_t bytes_per_s)
@@ -138,6 +140,18 @@ static uint64_t ram_ms(struct switchover *sw,
 	return takes_ms(ram->left_bytes, sw->ram_bytes_per_s);
 }
 
+/* As near as it gets, if that is near enough: half of the time is for each of
+ * RAM and disks. */
+static bool is_near(const struct switchover *sw,
+		    const struct vm_migrate_progress *ram, uint64_t left_ms)
+{
+	if (!ram->total_bytes ||
+	    (left_ms + estimate_ms(sw, 0)) * 2 > sw->request->max_downtime_ms)
+		return false;
+	return left_ms <= NEAR_MS + 2 * seed_round_trip_ms(sw->request->seed) ||
+	       ram->iterations > ENOUGH_ITERATIONS;
+}
+
 int switchover_come_near(struct switchover *sw, struct err *err)
 {
 	const uint64_t max_ms = sw->request->max_downtime_ms;
@@ -159,9 +173,7 @@ int switchover_come_near(struct switchover *sw, struct err *err)
 			return too_fast(sw, err);
 		left_ms = ram_ms(sw, &ram);
 		disks_ms = takes_ms(left_bytes, sw->bytes_per_s);
-		/* Half of the time is for each of them. */
-		if (ram.total_bytes &&
-		    (left_ms + estimate_ms(sw, 0)) * 2 <= max_ms) {
+		if (is_near(sw, &ram, left_ms)) {
 			tries++;
 			r = hold_back(sw, left_ms, &near, err);
 		} else if (disks_ms * 2 > max_ms) {
