@@ -53,7 +53,7 @@ comes_in() {
 
 # Nobody resumes it too early.
 limit_network 1mbit
-preseed --migrate --max-downtime 5000 >moved 2>&1 &
+preseed --migrate --max-downtime 30000 >moved 2>&1 &
 mover=$!
 wait_until 200 comes_in
 expect_exit 1 at_peer virsh -q resume web1
