@@ -31,16 +31,15 @@ bool interrupt_ignore(uint32_t within_ms)
 	const struct itimerval timer = {
 		.it_value = {.tv_sec = within_ms / 1000,
 			     .tv_usec = within_ms % 1000 * 1000}};
-	const struct itimerval none = {0};
 	bool came;
 
 	signal(SIGINT, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
-	setitimer(ITIMER_REAL, &none, NULL);
+	sigaction(SIGALRM, &action, NULL);
+	/* Takes the place of an earlier one, which may have come. */
+	setitimer(ITIMER_REAL, &timer, NULL);
 	came = interrupted;
 	interrupted = 0;
-	sigaction(SIGALRM, &action, NULL);
-	setitimer(ITIMER_REAL, &timer, NULL);
 	return came;
 }

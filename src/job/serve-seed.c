@@ -242,8 +242,8 @@ int serve_seed_finish(struct serve *serve, struct serve_call *call,
 
 /*
  * Who has it lets go of it, if all has come; one that is gone had it all if it
- * left word.  One that does not hear yet is asked again.  Where
- * its QEMU is gone it never went on if the mark is there.
+ * left word.  One that does not hear yet is asked again.  Where its QEMU is
+ * gone it never went on if the mark is there.
  */
 static int release_other(struct serve_call *call, const char *uuid, bool stands,
 			 struct err *err)
