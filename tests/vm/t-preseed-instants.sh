@@ -344,10 +344,8 @@ virsh -q start web1
 # --- which may be to another place ---------------------------------------------------
 
 echo '=== the other host loses its power when all is back, elsewhere'
-# What tells a host in the end that nobody is at the other end. If libvirt had
-# done with the migration it stands here; if not, it ends it.
+# If libvirt had done with the migration it stands here; if not, it is ended.
 goes_on() {
-	pkill -f 'sshd: root@' || :
 	virsh -q resume web1 || virsh -q start web1
 }
 
@@ -376,6 +374,8 @@ wait $mover || :
 delay_network
 expect_exit 1 virsh -q start web1
 expect_exit 1 virsh -q resume web1
+# What tells a host in the end that nobody is at the other end.
+pkill -f 'sshd: root@'
 expect_exit 3 dsync-vm preseed --abort web1 2>err
 cat err
 grep 'all of it is here' err
